@@ -1,0 +1,1 @@
+"""Bytes and units of clinical instruments. Knows no clinic and no sync."""
