@@ -1,0 +1,1 @@
+"""Questions that concurrent writes leave to a person."""

@@ -1,0 +1,1 @@
+"""Instruments, and whose their readings are."""

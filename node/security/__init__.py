@@ -1,0 +1,1 @@
+"""Who may do what, and with which keys. Pure: knows no store, no request and no slice."""

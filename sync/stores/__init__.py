@@ -1,0 +1,1 @@
+"""The log and its rows on the two databases that Nadi uses. Knows SQL, no rule and no transport."""
