@@ -86,9 +86,7 @@ def fold(
     for group in groups(operations):
         reasons = [reason_against(registry, operation) for operation in group]
         if any(reasons):
-            folded.set_aside += [
-                SetAside(o.dot, r or FAILED_GROUP) for o, r in zip(group, reasons, strict=True)
-            ]
+            folded.set_aside += [SetAside(o.dot, r or FAILED_GROUP) for o, r in zip(group, reasons, strict=True)]
         else:
             for operation in group:
                 _apply(operation, loaded, clinic_of)

@@ -127,9 +127,7 @@ def element_register(field: str, value: Any) -> str:
     return f"{field}{ELEMENT}{key}"
 
 
-def apply(
-    state: RecordState, operation: Operation, known: Collection[Dot], author_scope: bytes | None = None
-) -> None:
+def apply(state: RecordState, operation: Operation, known: Collection[Dot], author_scope: bytes | None = None) -> None:
     """Fold one operation into the state of its record. The caller never applies a dot twice.
 
     known: the dots, among those this operation names, that have been applied or set aside here. author_scope: the
@@ -217,9 +215,7 @@ def _show(field: Field, state: RecordState, values: dict[str, Any]) -> None:
 def elements(field: str, state: RecordState) -> list[Any]:
     """The elements of a ``union`` field, in the order of their registers' names."""
     prefix = field + ELEMENT
-    names = sorted(
-        name for name, register in state.registers.items() if name.startswith(prefix) and register.heads
-    )
+    names = sorted(name for name, register in state.registers.items() if name.startswith(prefix) and register.heads)
     return [state.registers[name].heads[0].value for name in names]
 
 
@@ -297,9 +293,7 @@ def thaw(data: bytes) -> RecordState:
     registers = {
         name: Register(
             tuple(
-                Head(w.dot, w.hlc, w.author_scope, w.actor, value)
-                for i, value in heads
-                for w in (frozen.writes[i],)
+                Head(w.dot, w.hlc, w.author_scope, w.actor, value) for i, value in heads for w in (frozen.writes[i],)
             ),
             frozen.missing.get(name, ()),
         )

@@ -135,6 +135,6 @@ def refuse_floats(value: Any) -> None:
     """Raise OperationError for a float anywhere in a value: 36.6 does not survive one."""
     if isinstance(value, float):
         raise OperationError("A number with a fraction must be written as decimal text.")
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    for part in parts:  # pyright: ignore[reportUnknownVariableType] - data of any shape
+    parts: Any = value.values() if isinstance(value, dict) else value
+    for part in parts if isinstance(value, dict | list | tuple) else ():
         refuse_floats(part)

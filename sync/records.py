@@ -96,10 +96,10 @@ _PLAIN = (str, int, bool, date, datetime, Decimal, bytes)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its name, Python type without None, merge rule and traits."""
+    """One field: its name, Python type (``kind``) without None, merge rule and traits."""
 
     name: str
-    type: Any
+    kind: Any
     merge: Merge
     optional: bool
     traits: tuple[object, ...]
@@ -111,7 +111,7 @@ class Field:
     @property
     def is_many(self) -> bool:
         """Whether the field holds a list of values."""
-        return get_origin(self.type) in (list, tuple)
+        return get_origin(self.kind) in (list, tuple)
 
     @property
     def sensitive(self) -> Sensitive | None:
@@ -220,7 +220,7 @@ class Registry:
         if parent is not None and f"{parent}_id" not in record_type.fields:
             raise RegistryError(f"{record_type.name} hangs from {parent} and has no field {parent}_id.")
         for field in record_type.fields.values():
-            if not storable(field.type):
+            if not storable(field.kind):
                 raise RegistryError(f"{record_type.name}.{field.name} is of a type that cannot be stored.")
 
     def __iter__(self) -> Iterator[RecordType[Any]]:

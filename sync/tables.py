@@ -51,7 +51,7 @@ def columns(record_type: RecordType[Any], dialect: Dialect) -> dict[str, str]:
 def _column_type(field: Field, dialect: Dialect) -> str:
     if field.sensitive is not None:
         return dialect.binary
-    return dialect.integer if field.type in (int, bool) else dialect.text
+    return dialect.integer if field.kind in (int, bool) else dialect.text
 
 
 def create_table(record_type: RecordType[Any], dialect: Dialect) -> list[str]:
@@ -119,9 +119,9 @@ def values_of(record_type: RecordType[Any], row: Mapping[str, Any], cipher: Fiel
 def _read(record_type: RecordType[Any], field: Field, cell: Any, cipher: FieldCipher) -> Any:
     if field.sensitive is not None:
         return msgspec.json.decode(cipher.open(bytes(cell), f"{record_type.name}.{field.name}".encode()))
-    if field.type is bool:
+    if field.kind is bool:
         return bool(cell)
-    is_text = field.type is str or not isinstance(cell, str)
+    is_text = field.kind is str or not isinstance(cell, str)
     if is_text or not (field.is_many or cell[:1] in "[{"):
         return cell
     return msgspec.json.decode(cell)

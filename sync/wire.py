@@ -25,7 +25,7 @@ MAX_EXPANDED = 16 * 1024 * 1024
 class Shape(msgspec.Struct, frozen=True, array_like=True):
     """What many operations share: type, schema, and the verb and register of each change. Names by index."""
 
-    type: int
+    kind: int
     schema: int
     changes: tuple[tuple[int, int], ...]
 
@@ -137,9 +137,7 @@ def _runs(operations: Iterable[Operation], place: Any) -> list[Run]:
 
 def _groups(operations: Sequence[Operation]) -> list[tuple[int, int]]:
     """(distance back to the group's first sequence, count) of each operation; empty where each is its own group."""
-    pairs = [
-        (operation.dot.sequence - operation.group_first, operation.group_count) for operation in operations
-    ]
+    pairs = [(operation.dot.sequence - operation.group_first, operation.group_count) for operation in operations]
     return [] if all(pair == (0, 1) for pair in pairs) else pairs
 
 
@@ -172,8 +170,7 @@ def _unpack(batch: Batch) -> list[Operation]:
         hlc += delta
         shape = batch.shapes[shape_at]
         changes = tuple(
-            Change(verb, names[register], value)
-            for (verb, register), value in zip(shape.changes, values, strict=True)
+            Change(verb, names[register], value) for (verb, register), value in zip(shape.changes, values, strict=True)
         )
         context = tuple(
             Replaced(names[register], tuple(Dot(authors[a], e, names[lane], s) for a, e, lane, s in places))
@@ -185,7 +182,7 @@ def _unpack(batch: Batch) -> list[Operation]:
                 group_first=dot.sequence - group[0],
                 group_count=group[1],
                 hlc=hlc,
-                type=names[shape.type],
+                type=names[shape.kind],
                 record=ids[record],
                 patient=_id(ids, patient),
                 scope=ids[scope],

@@ -47,7 +47,7 @@ Check: TypeAlias = Callable[["Door", str, dict[str, Any]], None]
 
 @dataclass
 class Chain:
-    """This node's own place in the log: who it is, the heads of its lanes, its clock. Owned by the writer's thread."""
+    """A node's own place in the log: who it is, the heads of its lanes, its clock. Owned by the writer's thread."""
 
     author: bytes
     clinic: Id

@@ -1,5 +1,6 @@
-"""The log and the rows that are its fold, in SQLite. Knows SQL; merging is sync.merge's, the tables of the log are made by
-the node's migrations, and transactions belong to the caller: nothing here begins or commits one.
+"""The log and the rows that are its fold, in SQLite. Knows SQL; what merging means is sync.merge's.
+
+The tables of the log are made by the node's migrations. Transactions belong to the caller: nothing here begins one.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -145,7 +146,8 @@ class Log:
         if record_type is None:
             return None
         row = self.connection.execute(
-            f"SELECT _state FROM {type_name} WHERE id = ?", (id_text(record),)  # noqa: S608 - a registered name
+            f"SELECT _state FROM {type_name} WHERE id = ?",
+            (id_text(record),),
         ).fetchone()
         return state_of(record_type, row[0], self.cipher) if row else None
 
@@ -158,7 +160,7 @@ class Log:
 
     def _save(self, key: Key, state: RecordState) -> None:
         record_type, record = self.registry[key[0]], id_text(key[1])
-        self.connection.execute(self._upsert(record_type), row_of(record_type, record, state, self.cipher))
+        self.connection.execute(self.upsert(record_type), row_of(record_type, record, state, self.cipher))
         if any(len(register.heads) > 1 for register in state.registers.values()) or not record_type.is_fact:
             self._save_conflicts(record_type, record, state)
         if listeners := self.listeners.get(key[0]):
@@ -173,7 +175,8 @@ class Log:
             since = max(head.hlc for head in state.registers[register].heads)
             self.connection.execute(_CONFLICT, (record_type.name, record, register, gravity, patient, since))
 
-    def _upsert(self, record_type: RecordType[Any]) -> str:
+    def upsert(self, record_type: RecordType[Any]) -> str:
+        """The statement that writes a row of this type."""
         if record_type.name not in self._statements:
             names = list(columns(record_type, SQLITE))
             marks = ", ".join("?" * len(names))
@@ -204,7 +207,7 @@ class Log:
             " ORDER BY sequence DESC LIMIT 1",
             (self.author(author).number, epoch, lane),
         ).fetchone()
-        return row if row else (0, None, 0)
+        return row or (0, None, 0)
 
     def after(self, author: bytes, epoch: int, lane: str, sequence: int, limit: int) -> list[Stored]:
         """Up to ``limit`` operations of an author's lane that follow a sequence."""
@@ -265,7 +268,7 @@ def refold(log: Log, type_names: Iterable[str]) -> None:
         rows = log.connection.execute(f"SELECT id, _state FROM {name}").fetchall()  # noqa: S608 - a registered name
         for record, stored in rows:
             state = state_of(record_type, stored, log.cipher)
-            log.connection.execute(log._upsert(record_type), row_of(record_type, record, state, log.cipher))  # noqa: SLF001
+            log.connection.execute(log.upsert(record_type), row_of(record_type, record, state, log.cipher))
 
 
 __all__ = ["HASH", "Author", "Listener", "Log", "Rule", "Stored", "heads_named", "install", "refold", "values_of"]
