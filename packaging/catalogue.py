@@ -4,7 +4,8 @@
     catalogue.py compile    writes the nadi.mo that pages load
     catalogue.py check      fails, naming each text, when one has no translation or its placeholders differ
 
-Texts are what `_`, `ngettext` and `translatable` are called with in Python and templates, and every `hint` in an errors.py.
+Texts are what `_`, `ngettext` and `translatable` are called with in Python and templates, and every `hint`
+in an errors.py.
 It knows nothing of what the texts mean.
 """
 
@@ -25,7 +26,16 @@ METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
 OPTIONS = {"**/templates/**.html": {"encoding": "utf-8", "trimmed": "true", "newstyle_gettext": "true"}}
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "translatable": None}
 
-NOISE = ("#, fuzzy", '"Project-Id', '"Report-Msgid', '"POT-', '"PO-Rev', '"Last-Tr', '"Language-Team', '"Generated-By')
+NOISE = (
+    "#, fuzzy",
+    '"Project-Id',
+    '"Report-Msgid',
+    '"POT-',
+    '"PO-Rev',
+    '"Last-Tr',
+    '"Language-Team',
+    '"Generated-By',
+)
 
 Text = str | tuple[str, str]
 
@@ -49,7 +59,13 @@ def _hints(package: str) -> Iterator[Text]:
 
 
 def _name(target: ast.expr) -> str:
-    return target.attr if isinstance(target, ast.Attribute) else target.id if isinstance(target, ast.Name) else ""
+    return (
+        target.attr
+        if isinstance(target, ast.Attribute)
+        else target.id
+        if isinstance(target, ast.Name)
+        else ""
+    )
 
 
 def _constant(value: ast.expr) -> Iterator[str]:
@@ -98,7 +114,11 @@ def compile_all() -> int:
 
 def check() -> int:
     """Name every text that a person would meet untranslated or broken."""
-    faults = [f"{path.relative_to(ROOT)}: {fault}" for path, catalogue in catalogues() for fault in _faults(catalogue)]
+    faults = [
+        f"{path.relative_to(ROOT)}: {fault}"
+        for path, catalogue in catalogues()
+        for fault in _faults(catalogue)
+    ]
     for fault in faults:
         print(fault)
     if faults:

@@ -1,23 +1,22 @@
-"""Pages: templates, the texts of each language and the built assets' names, bound together once and handed to whoever renders.
+"""Pages: templates, each language's texts and the built assets' names, bound once for whoever renders.
 
-It does not know requests, cookies' signing, slices or the store: a caller gives template folders, a language and a context.
+It does not know requests, slices or the store: a caller gives template folders, a language and a context.
 The node and the cloud's console both render through it.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time, tzinfo
-from decimal import Decimal
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from babel.core import Locale
-from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_currency, format_decimal
 from babel.support import NullTranslations, Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from node.http.formats import make_filters
 
 DOMAIN = "nadi"
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -27,7 +26,7 @@ LOCALES = Path(__file__).parent.parent / "locale"
 
 
 class Language(msgspec.Struct, frozen=True, kw_only=True):
-    """A language of the pages: `code` as HTML and cookies write it, `locale` for dates and numbers, `name` in itself."""
+    """A language: `code` as HTML and cookies write it, `locale` for dates and figures, `name` in itself."""
 
     code: str
     locale: str
@@ -41,7 +40,7 @@ LANGUAGES: tuple[Language, ...] = (
 
 
 class NavigationItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One place of the main menu; `label` is a text marked with `node.texts.translatable`, `count` shows when it is not 0."""
+    """One place of the main menu; `label` is a `translatable` text, `count` shows when it is not 0."""
 
     href: str
     label: str
@@ -50,7 +49,7 @@ class NavigationItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncLine(msgspec.Struct, frozen=True, kw_only=True):
-    """How sharing stands: `level`, `sending`, `waiting` (no link, all is safe here) or `look` (a person is needed)."""
+    """How sharing stands: `level`, `sending`, `waiting` (no link, all safe here), `look` (needs a person)."""
 
     state: str
     waiting: int = 0
@@ -59,7 +58,7 @@ class SyncLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shell(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page's frame shows, whatever the page; `sync_url` answers the strip's inner HTML and is asked every 30 s."""
+    """What the page's frame shows; `sync_url`, asked every 30 s, answers with the sync strip's inner HTML."""
 
     clinic_name: str
     person_name: str = ""
@@ -103,13 +102,18 @@ class Pages(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_pages(
-    template_dirs: Sequence[Path], static_build: Path = STATIC_BUILD, locales: Path = LOCALES, prefix: str = "/static/"
+    template_dirs: Sequence[Path],
+    static_build: Path = STATIC_BUILD,
+    locales: Path = LOCALES,
+    prefix: str = "/static/",
 ) -> Pages:
     """Bind template folders (the shell's own comes last), built assets and catalogues."""
     asset = asset_urls(static_build, prefix)
     folders = [*template_dirs, SHELL_TEMPLATES]
     catalogues = {each.code: Translations.load(str(locales), [each.code], DOMAIN) for each in LANGUAGES}
-    environments = {each.code: _environment(each, folders, catalogues[each.code], asset) for each in LANGUAGES}
+    environments = {
+        each.code: _environment(each, folders, catalogues[each.code], asset) for each in LANGUAGES
+    }
     return Pages(environments=environments, catalogues=catalogues)
 
 
@@ -123,11 +127,14 @@ def asset_urls(static_build: Path, prefix: str) -> Callable[[str], str]:
 
 
 def choose_language(cookie: str | None, accept_language: str | None) -> str:
-    """Return the language to speak: the person's own choice, then the browser's wish, then the first of ours."""
+    """Return the language to speak: the person's choice, then the browser's wish, then our first."""
     known = [each.code for each in LANGUAGES]
     if cookie in known:
         return cookie
-    wishes = (wish.partition(";")[0].strip().partition("-")[0].lower() for wish in _by_quality(accept_language or ""))
+    wishes = (
+        wish.partition(";")[0].strip().partition("-")[0].lower()
+        for wish in _by_quality(accept_language or "")
+    )
     return next((wish for wish in wishes if wish in known), known[0])
 
 
@@ -154,23 +161,9 @@ def _environment(
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_translations(catalogue, newstyle=True)  # pyright: ignore[reportAttributeAccessIssue]  # the extension adds it
-    environment.globals.update(asset=asset, language=language.code, languages=LANGUAGES)
+    extended: Any = environment  # the i18n extension adds the next method when the environment is made
+    extended.install_gettext_translations(catalogue, newstyle=True)
+    own: dict[str, Any] = {"asset": asset, "language": language.code, "languages": LANGUAGES}
+    environment.globals.update(own)
     environment.filters.update(make_filters(Locale.parse(language.locale), INDIA))
     return environment
-
-
-def make_filters(locale: Locale, zone: tzinfo) -> dict[str, Callable[..., str]]:
-    """Return the filters that write dates, times and figures as people here read them."""
-    return {
-        "date": lambda day: format_date(_local_day(day, zone), "d MMM y", locale=locale),
-        "time": lambda moment: format_time(moment, "h:mm a", tzinfo=zone, locale=locale),
-        "date_and_time": lambda moment: format_datetime(moment, "d MMM y, h:mm a", tzinfo=zone, locale=locale),
-        "number": lambda figure: format_decimal(figure, locale=locale),
-        "rupees": lambda amount_paise: format_currency(Decimal(amount_paise) / 100, "INR", locale=locale),
-        "iso": lambda moment: moment.isoformat(),
-    }
-
-
-def _local_day(day: date | datetime | time, zone: tzinfo) -> date | time:
-    return day.astimezone(zone).date() if isinstance(day, datetime) else day

@@ -1,6 +1,6 @@
-"""Every component, in both languages and both ways of holding the tablet: accessible, finger-sized, under a strict policy."""
+"""Every component, in both languages, however the tablet is held: accessible, finger-sized, strict policy."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +17,7 @@ from node.http.pages import STATIC_BUILD, NavigationItem, Shell, SyncLine, make_
 ROOT = Path(__file__).resolve().parents[3]
 CHROMIUM = Path("/usr/bin/chromium")
 SILENT = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'"
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 NOW = datetime(2026, 11, 22, 5, 12, tzinfo=UTC)
 SHELL = Shell(
@@ -32,12 +32,15 @@ SHELL = Shell(
     ),
     sync=SyncLine(state="waiting", waiting=12, shared_at=NOW),
 )
-TOO_SMALL = """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
-  .filter((element) => element.checkVisibility() && !element.closest('p') && !element.matches('.nhsuk-skip-link'))
-  .map((element) => [element.outerHTML.slice(0, 90), (element.matches('.nadi-conflict input') ? element.parentElement
-    : element).getBoundingClientRect()])
-  .filter(([, box]) => Math.round(box.width) < 48 || Math.round(box.height) < 48)
-  .map(([html, box]) => `${html} ${box.width}x${box.height}`)"""
+TOO_SMALL = """() => {
+  const pressed = (element) => (element.matches(".nadi-conflict input") ? element.parentElement : element);
+  return [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea, summary")]
+    .filter((element) => element.checkVisibility() && !element.closest("p"))
+    .filter((element) => !element.matches(".nhsuk-skip-link"))
+    .map((element) => [element.outerHTML.slice(0, 90), pressed(element).getBoundingClientRect()])
+    .filter(([, box]) => Math.round(box.width) < 48 || Math.round(box.height) < 48)
+    .map(([html, box]) => `${html} ${box.width}x${box.height}`);
+}"""
 
 
 class _Gallery(BaseHTTPRequestHandler):
@@ -45,7 +48,11 @@ class _Gallery(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.path.rpartition("/")[2]
-        body = (STATIC_BUILD / name).read_bytes() if self.path.startswith("/static/") else _page(self.path).encode()
+        body = (
+            (STATIC_BUILD / name).read_bytes()
+            if self.path.startswith("/static/")
+            else _page(self.path).encode()
+        )
         self.send_response(200)
         self.send_header("Content-Type", TYPES.get(Path(name).suffix, "text/html; charset=utf-8"))
         self.send_header("Content-Security-Policy", POLICY)
@@ -62,7 +69,7 @@ def _page(path: str) -> str:
 
 
 @contextmanager
-def _serving() -> Iterator[str]:
+def _serving() -> Generator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Gallery) as server:
         Thread(target=partial(server.serve_forever, poll_interval=0.05), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -106,7 +113,9 @@ def test_every_component_passes_axe_in(tablet: Page, origin: str, language: str,
 
 @pytest.mark.parametrize("template", ["gallery.html", "signin.html"])
 @pytest.mark.parametrize("language", ["en", "hi"])
-def test_nothing_that_can_be_pressed_is_smaller_than_a_finger_in(tablet: Page, origin: str, language: str, template: str) -> None:
+def test_nothing_that_can_be_pressed_is_smaller_than_a_finger_in(
+    tablet: Page, origin: str, language: str, template: str
+) -> None:
     tablet.goto(f"{origin}/{language}/{template}")
     assert tablet.evaluate(TOO_SMALL) == []
     assert tablet.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

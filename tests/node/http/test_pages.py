@@ -1,4 +1,4 @@
-"""Pages render the same template in the language asked for, safely, with dates and figures as India writes them."""
+"""Pages speak the language asked for, safely, with dates and figures as India writes them."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 from babel.core import Locale
 from jinja2 import UndefinedError
 
+from node.http.formats import make_filters
 from node.http.pages import (
     INDIA,
     STATIC_BUILD,
@@ -17,7 +18,6 @@ from node.http.pages import (
     SyncLine,
     asset_urls,
     choose_language,
-    make_filters,
     make_pages,
 )
 from node.texts import translatable
