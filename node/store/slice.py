@@ -1,0 +1,39 @@
+"""What a slice plugs into the node: routes, templates, checks, listeners, things that run, places in the menu."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from node.security.access import Permission
+from node.store.clinic import Clinic
+from node.store.write import Check
+from sync.stores.sqlite import Listener
+
+Running: TypeAlias = Callable[[Clinic], AbstractAsyncContextManager[None]]
+Health: TypeAlias = Callable[[Clinic], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in the menu: where it leads, its translatable label, what it takes to see it."""
+
+    href: str
+    label: str
+    permission: Permission
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice, as the node plugs it in. prepare: makes the slice's own local tables where the store lacks them."""
+
+    name: str
+    routes: Sequence[Any] = ()
+    templates: Path | None = None
+    checks: Mapping[str, Sequence[Check]] = field(default_factory=dict[str, Sequence[Check]])
+    listeners: Mapping[str, Sequence[Listener]] = field(default_factory=dict[str, Sequence[Listener]])
+    prepare: Sequence[str] = ()
+    running: Sequence[Running] = ()
+    health: Health | None = None
+    places: Sequence[Place] = ()
