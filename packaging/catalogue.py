@@ -59,13 +59,7 @@ def _hints(package: str) -> Iterator[Text]:
 
 
 def _name(target: ast.expr) -> str:
-    return (
-        target.attr
-        if isinstance(target, ast.Attribute)
-        else target.id
-        if isinstance(target, ast.Name)
-        else ""
-    )
+    return target.attr if isinstance(target, ast.Attribute) else target.id if isinstance(target, ast.Name) else ""
 
 
 def _constant(value: ast.expr) -> Iterator[str]:
@@ -114,11 +108,7 @@ def compile_all() -> int:
 
 def check() -> int:
     """Name every text that a person would meet untranslated or broken."""
-    faults = [
-        f"{path.relative_to(ROOT)}: {fault}"
-        for path, catalogue in catalogues()
-        for fault in _faults(catalogue)
-    ]
+    faults = [f"{path.relative_to(ROOT)}: {fault}" for path, catalogue in catalogues() for fault in _faults(catalogue)]
     for fault in faults:
         print(fault)
     if faults:

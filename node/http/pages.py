@@ -111,9 +111,7 @@ def make_pages(
     asset = asset_urls(static_build, prefix)
     folders = [*template_dirs, SHELL_TEMPLATES]
     catalogues = {each.code: Translations.load(str(locales), [each.code], DOMAIN) for each in LANGUAGES}
-    environments = {
-        each.code: _environment(each, folders, catalogues[each.code], asset) for each in LANGUAGES
-    }
+    environments = {each.code: _environment(each, folders, catalogues[each.code], asset) for each in LANGUAGES}
     return Pages(environments=environments, catalogues=catalogues)
 
 
@@ -131,10 +129,7 @@ def choose_language(cookie: str | None, accept_language: str | None) -> str:
     known = [each.code for each in LANGUAGES]
     if cookie in known:
         return cookie
-    wishes = (
-        wish.partition(";")[0].strip().partition("-")[0].lower()
-        for wish in _by_quality(accept_language or "")
-    )
+    wishes = (wish.partition(";")[0].strip().partition("-")[0].lower() for wish in _by_quality(accept_language or ""))
     return next((wish for wish in wishes if wish in known), known[0])
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from node.security.access import Permission
+from node.http.show import Place
 from node.store.clinic import Clinic
 from node.store.write import Check
 from sync.stores.sqlite import Listener
@@ -16,24 +16,14 @@ Health: TypeAlias = Callable[[Clinic], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place in the menu: where it leads, its translatable label, what it takes to see it."""
-
-    href: str
-    label: str
-    permission: Permission
-
-
-@dataclass(frozen=True)
 class Slice:
-    """A slice, as the node plugs it in. prepare: makes the slice's own local tables where the store lacks them."""
+    """A slice, as the node plugs it in."""
 
     name: str
     routes: Sequence[Any] = ()
     templates: Path | None = None
     checks: Mapping[str, Sequence[Check]] = field(default_factory=dict[str, Sequence[Check]])
     listeners: Mapping[str, Sequence[Listener]] = field(default_factory=dict[str, Sequence[Listener]])
-    prepare: Sequence[str] = ()
     running: Sequence[Running] = ()
     health: Health | None = None
     places: Sequence[Place] = ()

@@ -48,11 +48,7 @@ class _Gallery(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.path.rpartition("/")[2]
-        body = (
-            (STATIC_BUILD / name).read_bytes()
-            if self.path.startswith("/static/")
-            else _page(self.path).encode()
-        )
+        body = (STATIC_BUILD / name).read_bytes() if self.path.startswith("/static/") else _page(self.path).encode()
         self.send_response(200)
         self.send_header("Content-Type", TYPES.get(Path(name).suffix, "text/html; charset=utf-8"))
         self.send_header("Content-Security-Policy", POLICY)
