@@ -5,23 +5,29 @@ stores the operations. No rule here refuses an operation: what cannot be applied
 place in the log and blocks nothing behind it. Reasons are functions of the operations, not of when they arrived.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
-from sync.merge import RecordState, apply
-from sync.operations import ADD, INCREMENT, LINK, REMOVE, SET, UNLINK, VOID, Dot, Id, Operation
-from sync.records import Registry
+from sync.merge import RecordState, apply, arrive
+from sync.operations import ADD, INCREMENT, LINK, REMOVE, SET, UNLINK, VOID, Change, Dot, Id, Operation
+from sync.records import RecordType, Registry, Rule
 
 Key: TypeAlias = tuple[str, Id]
 """A record: the name of its type and its id."""
 
 VERBS = frozenset((SET, ADD, REMOVE, INCREMENT, VOID, LINK, UNLINK))
 
+MAX_INCREMENT = 2**31 - 1
+"""One step of a counter; more is no count, and could not be summed up."""
+
 UNKNOWN_TYPE = "unknown_type"
 UNKNOWN_VERB = "unknown_verb"
+MALFORMED = "malformed"
+OUT_OF_SCOPE = "out_of_scope"
 FAILED_GROUP = "failed_group"
 
 
@@ -87,21 +93,63 @@ def fold(
         reasons = [reason_against(registry, operation) for operation in group]
         if any(reasons):
             folded.set_aside += [SetAside(o.dot, r or FAILED_GROUP) for o, r in zip(group, reasons, strict=True)]
-        else:
-            for operation in group:
-                _apply(operation, loaded, clinic_of)
-                folded.changed.add((operation.type, operation.record))
-        loaded.known.update(operation.dot for operation in group)
+            folded.changed |= _note_arrival(group, loaded)
+            continue
+        for operation in group:
+            _apply(operation, loaded, clinic_of)
+            folded.changed.add((operation.type, operation.record))
     return folded
+
+
+def _note_arrival(group: Iterable[Operation], loaded: Loaded) -> set[Key]:
+    """Let nobody wait for what was set aside; returns the records that had waited."""
+    had_waited: set[Key] = set()
+    for operation in group:
+        state = loaded.states.get((operation.type, operation.record))
+        if state is not None and arrive(state, operation.dot):
+            had_waited.add((operation.type, operation.record))
+        loaded.known.add(operation.dot)
+    return had_waited
 
 
 def reason_against(registry: Registry, operation: Operation) -> str | None:
     """Why this program cannot apply the operation, or None."""
-    if operation.type not in registry:
+    record_type = registry.get(operation.type)
+    if record_type is None:
         return UNKNOWN_TYPE
     if any(change.verb not in VERBS for change in operation.changes):
         return UNKNOWN_VERB
+    if not all(_well_formed(record_type, change) for change in operation.changes):
+        return MALFORMED
     return None
+
+
+def _well_formed(record_type: RecordType[Any], change: Change) -> bool:
+    """Whether the rules can work with the value: text in a section, a number in a counter, a map in a whole."""
+    value = change.value
+    if change.verb == INCREMENT:
+        return type(value) is int and abs(value) <= MAX_INCREMENT
+    if change.register == "*":
+        return type(value) is dict and _is_plain(("", value))
+    field = record_type.fields.get(change.register)
+    if field is not None and field.merge.rule is Rule.SECTION:
+        return value is None or type(value) is str
+    return _is_plain(("", value)) and not (field is not None and field.merge.rule is Rule.COUNT)
+
+
+def _is_plain(item: tuple[Any, Any]) -> bool:
+    """Whether a key is text and its value of the kinds that an operation may hold."""
+    key, value = item
+    if type(key) is not str:
+        return False
+    if value is None or type(value) in _SCALARS:
+        return True
+    if type(value) is list:
+        return all(_is_plain(("", part)) for part in cast("list[Any]", value))
+    return type(value) is dict and all(map(_is_plain, cast("dict[Any, Any]", value).items()))
+
+
+_SCALARS = frozenset((str, int, bool, bytes))
 
 
 def _apply(operation: Operation, loaded: Loaded, clinic_of: Callable[[bytes], bytes | None]) -> None:
@@ -110,3 +158,18 @@ def _apply(operation: Operation, loaded: Loaded, clinic_of: Callable[[bytes], by
     if state is None:
         state = loaded.states[key] = RecordState(registers={}, counters={})
     apply(state, operation, loaded.known, clinic_of(operation.dot.author))
+    loaded.known.add(operation.dot)
+
+
+def state_hash(states: Iterable[tuple[str, Id, bytes]]) -> bytes:
+    """SHA-256 over records (type, id, frozen state) in the order of type and id: equal where replicas hold the same.
+
+    For one patient the caller hands over every record of theirs but those of the audit lane.
+    """
+    digest = hashlib.sha256()
+    for state in sorted(states):
+        digest.update(_encoder.encode(state))
+    return digest.digest()
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
