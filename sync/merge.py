@@ -144,6 +144,16 @@ def apply(state: RecordState, operation: Operation, known: Collection[Dot], auth
             _write(state, operation, change, dots, known, author_scope)
     for register, dots in contexts.items():
         _replace(state, register, dots, known)
+    arrive(state, operation.dot)
+
+
+def arrive(state: RecordState, dot: Dot) -> bool:
+    """Wait no longer for a dot, applied or set aside, in any register of the record; whether one had waited for it."""
+    waiting = [name for name, register in state.registers.items() if dot in register.missing]
+    for name in waiting:
+        register = state.registers[name]
+        state.registers[name] = Register(register.heads, tuple(d for d in register.missing if d != dot))
+    return bool(waiting)
 
 
 def _write(
