@@ -15,12 +15,12 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from node.accounts.records import User
-from node.accounts.service import Accounts
+from node.accounts.service import Accounts, check_password, valid_user
 from node.app import checks_of, create_app, listeners_of
 from node.audit.verify import verify_chain
 from node.errors import NadiError
 from node.http.edge import json_log
-from node.http.pages import make_pages
+from node.http.pages import AssetsNotBuiltError, Pages, make_pages
 from node.link.service import Link
 from node.records import the_registry
 from node.security.access import Role, the_system
@@ -29,7 +29,7 @@ from node.slices import SLICES
 from node.store.access import Desk
 from node.store.clinic import Clinic
 from node.store.keys import draw, unwrap
-from node.store.store import Store, create
+from node.store.store import Store, create, forget
 from sync.errors import SyncError
 
 DATA = click.option("--data", type=click.Path(path_type=Path), help="Folder of the clinic. Default: NADI_DATA.")
@@ -42,7 +42,7 @@ class Command(click.Group):
         """Run the command; an error of ours ends it with exit code 1 and two lines."""
         try:
             return super().invoke(ctx)
-        except (NadiError, SyncError) as error:
+        except (NadiError, SyncError, AssetsNotBuiltError) as error:
             click.echo(f"{error}\n{error.hint}", err=True)
             sys.exit(1)
 
@@ -69,10 +69,16 @@ def init(data: Path | None, name: str, admin: str, admin_name: str, admin_passwo
     """
     settings = load(data=data)
     passphrase = settings.read_passphrase()
+    user = valid_user(admin_name, admin, Role.SYSTEM_ADMIN)
+    check_password(admin_password)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    identity = create(settings.data, draw(passphrase, settings.data), name)
-    user = User(name=admin_name, username=admin.casefold(), role=Role.SYSTEM_ADMIN)
-    _with_clinic(settings, lambda clinic: _add_admin(clinic, user, admin_password))
+    keys = draw(passphrase, settings.data)
+    try:
+        identity = create(settings.data, keys, name)
+        _with_clinic(settings, lambda clinic: _add_admin(clinic, user, admin_password))
+    except BaseException:
+        forget(settings.data)
+        raise
     click.echo(f"The clinic {name} is ready in {settings.data}.")
     click.echo(f"Its id is {identity.clinic_id}. Start it with 'nadi serve --data {settings.data}'.")
 
@@ -92,8 +98,8 @@ async def _add_admin(clinic: Clinic, user: User, password: str) -> None:
 def serve(data: Path | None, host: str | None, port: int | None) -> None:
     """Serve the clinic's pages and API until SIGTERM or Ctrl-C; what was saved is on the disk."""
     settings = load(data=data, host=host, port=port)
-    clinic = open_clinic(settings)
-    uvloop.run(_serve(clinic))
+    templates = [plugged.templates for plugged in SLICES if plugged.templates is not None]
+    uvloop.run(_serve(open_clinic(settings, make_pages(templates))))
 
 
 async def _serve(clinic: Clinic) -> None:
@@ -205,14 +211,16 @@ def audit_verify(data: Path | None) -> None:
         sys.exit(2)
 
 
-def open_clinic(settings: Settings) -> Clinic:
-    """The clinic of these settings, open; raises WrongKeyError, NotInitialisedError, SettingsError."""
+def open_clinic(settings: Settings, pages: Pages | None = None) -> Clinic:
+    """The clinic of these settings, open; raises WrongKeyError, NotInitialisedError, SettingsError.
+
+    Without ``pages`` it can do everything but render one.
+    """
     keys = unwrap(settings.read_passphrase(), settings.data)
     store = Store(settings.data, keys, the_registry(), checks=checks_of(SLICES), listeners=listeners_of(SLICES))
     places = tuple(place for plugged in SLICES for place in plugged.places)
-    templates = [plugged.templates for plugged in SLICES if plugged.templates is not None]
     log = json_log(settings.log_level)
-    return Clinic(settings, store, Desk(store), make_pages(templates), log, places=places)
+    return Clinic(settings, store, Desk(store), pages or Pages(environments={}, catalogues={}), log, places=places)
 
 
 def _with_clinic(settings: Settings, run: Callable[[Clinic], Any]) -> Any:

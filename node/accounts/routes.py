@@ -10,7 +10,7 @@ from litestar.params import BodyKwarg, FromPath, FromQuery, JSONBody
 from litestar.response import Redirect
 
 from node.accounts.records import User
-from node.accounts.service import Accounts, SignedIn
+from node.accounts.service import Accounts, SignedIn, valid_user
 from node.errors import CredentialsError
 from node.http.edge import COOKIE, session_token
 from node.http.pages import LANGUAGES, FieldError
@@ -67,9 +67,7 @@ async def end_session(request: Request[Any, Any, Any], clinic: NamedDependency[C
 @post(f"{PREFIX}/staff", status_code=201, tags=["user"], summary="Give somebody an account")
 async def add_user(request: Request[Any, Any, Any], data: JSONBody[NewUser], clinic: NamedDependency[Clinic]) -> User:
     """The new member of staff."""
-    user = User(
-        name=data.name, username=data.username.casefold(), role=data.role, registration_number=data.registration_number
-    )
+    user = valid_user(data.name, data.username, data.role, data.registration_number)
     return await accounts_of(clinic).add(actor_of(request), user, data.password)
 
 

@@ -12,9 +12,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from node.accounts import queries
 from node.accounts.records import USER, User, UserStatus
 from node.errors import CredentialsError, InvalidError
-from node.security.access import GRANTS, Actor, the_system
+from node.security.access import GRANTS, Actor, Role, the_system
 from node.store.clinic import Clinic
-from node.store.write import Door, Written
+from node.store.write import Door, Written, problem_of
 
 FREE_FAILURES = 5
 BLOCK_MILLISECONDS = 60_000
@@ -137,8 +137,7 @@ class Accounts:
 
     async def add(self, actor: Actor, user: User, password: str) -> User:
         """A new account; raises InvalidError for a short password or a taken sign-in name."""
-        if len(password) < LEAST_PASSWORD:
-            raise InvalidError({"password": f"A password has at least {LEAST_PASSWORD} characters."})
+        check_password(password)
         password_hash = await asyncio.get_running_loop().run_in_executor(self._pool, _hasher.hash, password)
 
         def work(door: Door) -> str:
@@ -153,6 +152,22 @@ class Accounts:
     def close(self) -> None:
         """Stop the threads that check passwords."""
         self._pool.shutdown()
+
+
+def check_password(password: str) -> None:
+    """Raise InvalidError for a password that is too short."""
+    if len(password) < LEAST_PASSWORD:
+        sentence = f"A password has at least {LEAST_PASSWORD} characters."
+        raise InvalidError({"password": sentence}, sentence)
+
+
+def valid_user(name: str, username: str, role: Role, registration_number: str | None = None) -> User:
+    """A member of staff as the record wants it; raises InvalidError."""
+    values = {"name": name, "username": username.strip().casefold(), "role": role}
+    try:
+        return msgspec.convert(values | {"registration_number": registration_number}, User)
+    except msgspec.ValidationError as error:
+        raise InvalidError(problem_of(error), "Name or sign-in name cannot be used.") from error
 
 
 def _actor(user: User, session: queries.Session, address: str, request: str) -> Actor:
