@@ -7,19 +7,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.response import Redirect
+from litestar.params import FromQuery
+from litestar.response import Redirect, Stream
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 
 from node.errors import SignedOutError
 from node.http.edge import Edge, edge_layer
+from node.http.live import events
 from node.http.pages import STATIC_BUILD
 from node.http.problems import answer_problem, problem_of
-from node.http.record_routes import PREFIX, record_routers
+from node.http.record_routes import PREFIX, actor_of, record_routers
 from node.http.show import show
 from node.security.access import Actor
 from node.slices import SLICES
@@ -73,6 +75,7 @@ def create_app(clinic: Clinic, slices: Sequence[Slice] = SLICES) -> ASGIApp:
             *record_routers(clinic.store.registry, clinic.desk),
             *(route for plugged in slices for route in plugged.routes),
             _health(clinic, slices),
+            _live,
             create_static_files_router("/static", [STATIC_BUILD], include_in_schema=False, cache_control=None),
         ],
         dependencies={"clinic": Provide(the_clinic)},
@@ -142,6 +145,13 @@ def _health(clinic: Clinic, slices: Sequence[Slice]) -> Any:
         return Response({"works": works, "version": VERSION, "parts": parts}, status_code=200 if works else 503)
 
     return health
+
+
+@get("/live", tags=["live"], summary="What moved, as server-sent events", media_type="text/event-stream")
+async def _live(request: Request[Any, Any, Any], topics: FromQuery[str], clinic: NamedDependency[Clinic]) -> Stream:
+    """An event named after each of these topics (separated by commas) whenever it moved; no event says what changed."""
+    actor_of(request)
+    return Stream(events(clinic.hub, topics.split(",")[:20]), headers={"cache-control": "no-store"})
 
 
 async def _store_health(clinic: Clinic) -> dict[str, Any]:

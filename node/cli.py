@@ -219,8 +219,11 @@ def open_clinic(settings: Settings, pages: Pages | None = None) -> Clinic:
     keys = unwrap(settings.read_passphrase(), settings.data)
     store = Store(settings.data, keys, the_registry(), checks=checks_of(SLICES), listeners=listeners_of(SLICES))
     places = tuple(place for plugged in SLICES for place in plugged.places)
+    panels = tuple(panel for plugged in SLICES for panel in plugged.panels)
     log = json_log(settings.log_level)
-    return Clinic(settings, store, Desk(store), pages or Pages(environments={}, catalogues={}), log, places=places)
+    return Clinic(
+        settings, store, Desk(store), pages or Pages(environments={}, catalogues={}), log, places=places, panels=panels
+    )
 
 
 def _with_clinic(settings: Settings, run: Callable[[Clinic], Any]) -> Any:

@@ -27,6 +27,8 @@ class Clinic:
     hub: Hub = field(default_factory=Hub)
     wall: WallClock = wall_milliseconds
     places: tuple[Place, ...] = ()
+    panels: tuple[str, ...] = ()
+    """The pieces of a patient's page, as paths with ``{patient}``, in order."""
     services: dict[str, Any] = field(default_factory=dict[str, Any])
     """What slices with a running part (instruments, link) keep for their routes and for /health, by name."""
     followers: list[Callable[[list[Written]], None]] = field(default_factory=list[Callable[[list[Written]], None]])

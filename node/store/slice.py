@@ -27,3 +27,5 @@ class Slice:
     running: Sequence[Running] = ()
     health: Health | None = None
     places: Sequence[Place] = ()
+    panels: Sequence[str] = ()
+    """Pieces of a patient's page that this slice adds: paths with ``{patient}``, each answering with a piece of HTML."""
