@@ -1,15 +1,15 @@
 """What can go wrong between an instrument and its bytes, one tree.
 
     DevicesError
-    ├── FrameError               bytes that are not what their channel promises
-    │   ├── ShortFrame           a frame ends before its flags say it does
-    │   └── MalformedPacket      an MQTT packet no standard allows
-    ├── RadioUnavailable         no Bluetooth service, no adapter, or it is switched off
-    ├── InstrumentError          one instrument could not be read
-    │   ├── PairingRefused       wrong PIN, or the instrument forgot this clinic
-    │   ├── LinkLost             the instrument went away before it had sent everything
-    │   └── InstrumentSilent     it is connected and does not answer
-    └── SimulatorUnavailable     the practice instruments cannot run here
+    ├── FrameError                  bytes that are not what their channel promises
+    │   ├── ShortFrameError         a frame ends before its flags say it does
+    │   └── MalformedPacketError    an MQTT packet no standard allows
+    ├── RadioUnavailableError       no Bluetooth service, no adapter, or it is switched off
+    ├── InstrumentError             one instrument could not be read
+    │   ├── PairingRefusedError     wrong PIN, or the instrument forgot this clinic
+    │   ├── LinkLostError           the instrument went away before it had sent everything
+    │   └── InstrumentSilentError   it is connected and does not answer
+    └── SimulatorUnavailableError   the practice instruments cannot run here
 
 It knows no patient and no clinic: a message names an instrument at most.
 """
@@ -27,7 +27,7 @@ class FrameError(DevicesError):
     hint = "Take the measurement again. If it happens again, enter the reading by hand."
 
 
-class ShortFrame(FrameError):
+class ShortFrameError(FrameError):
     """A frame that ends before its own flags say it does."""
 
     def __init__(self, needed: int, present: int) -> None:
@@ -36,7 +36,7 @@ class ShortFrame(FrameError):
         self.present = present
 
 
-class MalformedPacket(FrameError):
+class MalformedPacketError(FrameError):
     """An MQTT packet that no standard allows."""
 
     hint = "Check that the gateway speaks MQTT 3.1.1 or 5 on this port."
@@ -46,7 +46,7 @@ class MalformedPacket(FrameError):
         self.reason_code = reason_code
 
 
-class RadioUnavailable(DevicesError):
+class RadioUnavailableError(DevicesError):
     """Bluetooth cannot be used at this moment."""
 
     hint = "Plug the Bluetooth adapter in, or switch Bluetooth on. Readings can be entered by hand meanwhile."
@@ -63,7 +63,7 @@ class InstrumentError(DevicesError):
         self.device = device
 
 
-class PairingRefused(InstrumentError):
+class PairingRefusedError(InstrumentError):
     """The instrument refused this clinic: a wrong PIN, or a bond that one side forgot."""
 
     hint = "Check the PIN printed on the instrument, put it in pairing mode and pair it again."
@@ -72,7 +72,7 @@ class PairingRefused(InstrumentError):
         super().__init__(device, "refused to pair")
 
 
-class LinkLost(InstrumentError):
+class LinkLostError(InstrumentError):
     """The instrument went away before it had sent everything."""
 
     hint = "Keep the instrument within two metres of the box; what is missing is fetched next time."
@@ -81,7 +81,7 @@ class LinkLost(InstrumentError):
         super().__init__(device, "went out of reach before it had sent everything")
 
 
-class InstrumentSilent(InstrumentError):
+class InstrumentSilentError(InstrumentError):
     """The instrument is connected and does not answer."""
 
     hint = "Switch the instrument off and on; what is missing is fetched next time."
@@ -90,7 +90,7 @@ class InstrumentSilent(InstrumentError):
         super().__init__(device, "is connected but does not answer")
 
 
-class SimulatorUnavailable(DevicesError):
+class SimulatorUnavailableError(DevicesError):
     """The practice instruments cannot run on this machine."""
 
     hint = "Install the test dependencies (bumble) and dbus-daemon."

@@ -5,7 +5,8 @@ It knows no patient, no time zone and no plausibility beyond what is impossible:
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -183,3 +184,18 @@ def flags_of(bits: int, names: Mapping[int, str]) -> tuple[str, ...]:
 def merged_flags(*groups: Iterable[str]) -> tuple[str, ...]:
     """Every flag once, in a stable order."""
     return tuple(sorted({flag for group in groups for flag in group}))
+
+
+Sink = Callable[[RawEvent], Awaitable[None]]
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the time comes from: local wall time with its zone, and a count that never goes back."""
+
+    now: Callable[[], datetime]
+    monotonic_ns: Callable[[], int]
+
+
+def system_clock() -> Clock:
+    """The machine's own clock."""
+    return Clock(now=lambda: datetime.now().astimezone(), monotonic_ns=time.monotonic_ns)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from devices.errors import FrameError, ShortFrame
+from devices.errors import FrameError, ShortFrameError
 from devices.readings import Decoded, DeviceFacts, RawEvent, Reading, Rejected, rejected
 
 # Raised whenever a decoder's answer for some bytes changes, so that stored events can be decoded again.
@@ -113,7 +113,7 @@ def _parsed(driver: Driver, event: RawEvent, facts: DeviceFacts) -> Parsed:
         return (rejected(event, "retained"),)
     try:
         return driver.parse(event, facts)
-    except ShortFrame as fault:
+    except ShortFrameError as fault:
         return (rejected(event, "short", str(fault)),)
     except FrameError as fault:
         return (rejected(event, "malformed", str(fault)),)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from devices.errors import ShortFrame
+from devices.errors import ShortFrameError
 
 
 class Special(Enum):
@@ -45,7 +45,7 @@ def _signed(raw: int, bits: int) -> int:
 
 
 def exact(mantissa: int, exponent: int) -> Decimal:
-    """mantissa * 10**exponent with the resolution the instrument gave, written without an exponent."""
+    """The number mantissa * 10**exponent with the resolution the instrument gave, written without an exponent."""
     return Decimal(mantissa * 10**exponent) if exponent > 0 else Decimal(mantissa).scaleb(exponent)
 
 
@@ -60,7 +60,7 @@ def float32(raw: int) -> Number:
 
 
 class Frame:
-    """A frame and how far it has been read; reading past its end raises ShortFrame."""
+    """A frame and how far it has been read; reading past its end raises ShortFrameError."""
 
     def __init__(self, payload: bytes, position: int = 0) -> None:
         self.payload = payload
@@ -70,7 +70,7 @@ class Frame:
         """The next `length` bytes."""
         end = self.position + length
         if end > len(self.payload):
-            raise ShortFrame(end, len(self.payload))
+            raise ShortFrameError(end, len(self.payload))
         piece = self.payload[self.position : end]
         self.position = end
         return piece

@@ -54,10 +54,8 @@ STATUS_FLAGS = {
     10: "general_fault",
     11: "clock_not_set",
 }
-FAULTS = frozenset(
-    ("malfunction", "sample_insufficient", "strip_error", "strip_type_wrong", "too_warm", "too_cold")
-    + ("strip_pulled", "general_fault")
-)
+OUTCOMES = frozenset(("battery_low", "above_range", "below_range", "clock_not_set"))
+FAULTS = frozenset(STATUS_FLAGS.values()) - OUTCOMES
 # LOINC: capillary blood by glucometer, by mass and by substance.
 MASS = ("41653-7", "mg/dL", 5)
 SUBSTANCE = ("14743-9", "mmol/L", 3)

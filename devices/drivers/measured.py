@@ -28,10 +28,8 @@ class Details(TypedDict, total=False):
     """The parts of a reading that only some instruments send."""
 
     quantities: dict[str, Quantity]
-    time_source: TimeSource
     sequence: int | None
     user_index: int | None
-    flags: tuple[str, ...]
     meal: str | None
     sample: str | None
     location: str | None
@@ -39,13 +37,17 @@ class Details(TypedDict, total=False):
 
 
 def measured(
-    event: RawEvent, kind: Kind, identity: bytes, at: datetime | None, **details: Unpack[Details]
+    event: RawEvent,
+    kind: Kind,
+    identity: bytes,
+    at: datetime | None,
+    *,
+    flags: tuple[str, ...] = (),
+    **details: Unpack[Details],
 ) -> Reading:
     """A reading with its keys, its time and the flags its clock deserves."""
     key, beside = keys_of(event, kind, identity, dated=at is not None)
-    flags = merged_flags(details.pop("flags", ()), clock_flags(at, event.received_at))
     arrival: TimeSource = "gateway" if event.transport == "mqtt" else "received"
-    source = details.pop("time_source", "device" if at else arrival)
     return Reading(
         kind=kind,
         device=event.device,
@@ -53,8 +55,8 @@ def measured(
         content_key=key,
         neighbour_key=beside,
         device_time=at,
-        time_source=source,
-        flags=flags,
+        time_source="device" if at else arrival,
+        flags=merged_flags(flags, clock_flags(at, event.received_at)),
         **details,
     )
 
