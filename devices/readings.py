@@ -1,7 +1,8 @@
 """What an instrument sent and what it means: the values every other module of `devices` passes on.
 
-A `RawEvent` is kept before anybody interprets it; a `Reading` or a `Rejected` can always be made again from it.
-It knows no patient, no time zone and no plausibility beyond what is impossible: those belong to the clinic.
+A `RawEvent` is kept before anybody interprets it; a `Reading` or a `Rejected` can always be made again from
+it. It knows no patient, no time zone and no plausibility beyond what is impossible: those belong to the
+clinic.
 """
 
 import hashlib
@@ -54,7 +55,8 @@ SENTENCES: Mapping[Reason, str] = {
     "unknown_channel": "No driver knows this instrument yet. Enter the reading by hand.",
 }
 
-# Makers ship instruments whose clock starts at one of these years (1970, 2000, 2017); a later one was set by somebody.
+# Makers ship instruments whose clock starts at one of these years (1970, 2000, 2017); a later one was set by
+# somebody.
 LAST_FACTORY_YEAR = 2017
 # A local time may be 14 hours ahead of UTC; a little more is a clock that runs ahead.
 FURTHEST_ZONE = timedelta(hours=15)
@@ -76,7 +78,7 @@ class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about an instrument beside its messages: its label, and the limits its display stops at."""
+    """What is known about an instrument beside its messages: its label, the limits of its display."""
 
     name: str = ""
     maker: str = ""
@@ -87,7 +89,7 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quantity(msgspec.Struct, frozen=True, kw_only=True):
-    """One measured value; `value` is missing only beside a comparator, when the display's limit is not known."""
+    """One measured value; it is missing only beside a comparator, when the display's limit is unknown."""
 
     code: str | None
     value: Decimal | None
@@ -146,7 +148,7 @@ def rejected(event: RawEvent, reason: Reason, detail: str = "", at: datetime | N
 
 
 def key_of(device: str, kind: str, identity: bytes, bucket: int | None = None) -> bytes:
-    """Sixteen bytes that are the same wherever, through whomever and however often the measurement arrives."""
+    """Sixteen bytes, the same through whomever and however often the measurement arrives."""
     digest = hashlib.blake2b(digest_size=16, person=b"nadi-reading")
     for part in (device.encode(), kind.encode(), identity, b"" if bucket is None else str(bucket).encode()):
         digest.update(len(part).to_bytes(4, "big") + part)
@@ -156,8 +158,8 @@ def key_of(device: str, kind: str, identity: bytes, bucket: int | None = None) -
 def keys_of(event: RawEvent, kind: str, identity: bytes, *, dated: bool) -> tuple[bytes, bytes | None]:
     """The key, and for a message without a time of its own the key of the nearer minute beside it.
 
-    Two gateways hear one undated message within seconds but not always within one minute of the clock: whoever comes
-    second finds the first under one of the two keys.
+    Two gateways hear one undated message within seconds but not always within one minute of the clock:
+    whoever comes second finds the first under one of the two keys.
     """
     if dated:
         return key_of(event.device, kind, identity), None

@@ -1,7 +1,8 @@
 """Drivers and quirks as values, and the one pure function that turns a stored event into readings.
 
-It finds the driver by channel: a characteristic (`2a35`), an advertisement (`adv:181d`) or a topic (`home/+/BTtoMQTT/+`).
-It does not know which drivers exist (`drivers.catalogue` does), no radio, no broker and no database.
+It finds the driver by channel: a characteristic (`2a35`), an advertisement (`adv:181d`) or a topic
+(`home/+/BTtoMQTT/+`). It does not know which drivers exist (`drivers.catalogue` does), no radio, no broker
+and no database.
 """
 
 import re
@@ -40,7 +41,8 @@ class Quirk(msgspec.Struct, frozen=True, kw_only=True):
     proof: str
 
 
-# maker and model are regular expressions searched for, whatever the case, in what the instrument says of itself.
+# maker and model are regular expressions searched for, whatever the case, in what the instrument says of
+# itself.
 QUIRKS: tuple[Quirk, ...] = (
     Quirk(name="big_endian_tail", maker="beurer", model=r"BM ?(48|59|85)", proof="vector bp-beurer-bm85-1"),
     Quirk(

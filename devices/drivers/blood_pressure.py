@@ -57,7 +57,7 @@ def read_cuff(payload: bytes) -> Cuff:
 
 
 def read_big_endian_tail(payload: bytes) -> Cuff:
-    """The frame as Beurer's BM series lays it out: pulse and status turned round, a user nobody announced, no mean."""
+    """The frame of Beurer's BM series: pulse and status turned round, a user unannounced, no mean."""
     frame = Frame(payload)
     flags = frame.u8()
     systolic, diastolic, _ = frame.sfloat(), frame.sfloat(), frame.u16()

@@ -1,4 +1,4 @@
-"""The drivers this product ships, in one list, and `decode` over all of them. A new instrument is one line here."""
+"""The drivers this product ships, and `decode` over all of them. A new instrument is one line here."""
 
 from devices.drivers import (
     blood_pressure,

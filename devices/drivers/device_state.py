@@ -1,6 +1,7 @@
 """What an instrument says of itself: its clock (2A2B, 2A08) and its battery (2A19).
 
-Read in the same session as the measurements, so that the clinic can put a wrong clock right. It sets no clock.
+Read in the same session as the measurements, so that the clinic can put a wrong clock right. It sets no
+clock.
 """
 
 from decimal import Decimal

@@ -45,7 +45,7 @@ def _signed(raw: int, bits: int) -> int:
 
 
 def exact(mantissa: int, exponent: int) -> Decimal:
-    """The number mantissa * 10**exponent with the resolution the instrument gave, written without an exponent."""
+    """The number mantissa * 10**exponent at the instrument's resolution, written without an exponent."""
     return Decimal(mantissa * 10**exponent) if exponent > 0 else Decimal(mantissa).scaleb(exponent)
 
 

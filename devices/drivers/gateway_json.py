@@ -1,7 +1,7 @@
-"""JSON that Bluetooth gateways publish over MQTT: Theengs, OpenMQTTGateway, Tasmota, and this clinic's own raw topic.
+"""JSON that Bluetooth gateways publish over MQTT: Theengs, OpenMQTTGateway, Tasmota, our own raw topic.
 
-Where a gateway hands on the instrument's own bytes they are unwrapped and decoded like any others; a value it decoded
-itself is taken only for what it surely is. A room thermometer is no patient. It knows no broker.
+Where a gateway hands on the instrument's own bytes they are unwrapped and decoded like any others; a value it
+decoded itself is taken only for what it surely is. A room thermometer is no patient. It knows no broker.
 """
 
 import json
@@ -110,7 +110,7 @@ def parse_raw(event: RawEvent, _about: DeviceFacts) -> Parsed:
 
 
 def parse_theengs(event: RawEvent, _about: DeviceFacts) -> Parsed:
-    """What Theengs Gateway or OpenMQTTGateway heard: raw bytes where it sent them, else a scale's settled weight."""
+    """What Theengs or OpenMQTTGateway heard: raw bytes where it sent them, else a scale's weight."""
     sent = document(event.payload)
     device = device_id(_text(sent, "id"))
     if "characteristic" in sent and "read" in sent:
@@ -149,7 +149,7 @@ def _weight(
 
 
 def parse_tasmota(event: RawEvent, _about: DeviceFacts) -> Parsed:
-    """Every scale in a Tasmota telemetry message; the firmware repeats the last weighing, so each is marked."""
+    """Every scale in a telemetry message; the firmware repeats the last weighing, so each is marked."""
     sent = document(event.payload)
     scales = [cast("Json", part) for part in sent.values() if isinstance(part, dict) and "Weight" in part]
     found = tuple(item for scale in scales for item in _tasmota_scale(event, scale))

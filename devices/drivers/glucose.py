@@ -1,6 +1,7 @@
-"""Glucose measurement 2A18 and its context 2A34 (Glucose Service 1.0), and the ketone records of i-SENS meters.
+"""Glucose measurement 2A18 and its context 2A34 (Glucose Service 1.0), and ketones of i-SENS meters.
 
-One characteristic is one reading; `with_context` joins the two once both are stored. It knows no RACP and no diagnosis.
+One characteristic is one reading; `with_context` joins the two once both are stored. It knows no RACP and no
+diagnosis.
 """
 
 from datetime import datetime, timedelta

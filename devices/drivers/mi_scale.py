@@ -1,7 +1,7 @@
 """Advertisements of Xiaomi's scales: service data of 181D (weight) and 181B (body composition).
 
-A weighing is repeated in dozens of frames; its identity is the scale's time and the weight, so that it is kept once.
-It knows no bind key: the encrypted S400 is not read here.
+A weighing is repeated in dozens of frames; its identity is the scale's time and the weight, so that it is
+kept once. It knows no bind key: the encrypted S400 is not read here.
 """
 
 from datetime import datetime

@@ -116,7 +116,7 @@ def read_composition(payload: bytes) -> Composition:
 
 
 def parse_composition(event: RawEvent, _about: DeviceFacts) -> Parsed:
-    """One body composition; a frame without any fat is the stub a scale sends when it measured weight alone."""
+    """One body composition; a frame without fat is the stub of a scale that measured weight alone."""
     sent = read_composition(event.payload)
     if sent.fat == UNSUCCESSFUL:
         return (rejected(event, "failed_measurement", at=sent.at),)

@@ -1,1 +1,1 @@
-"""Readings that arrive over MQTT: our own ingest-only endpoint, and a client for a broker that is already there."""
+"""Readings over MQTT: our own ingest-only endpoint, and a reader of a broker that is already there."""

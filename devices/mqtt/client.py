@@ -1,8 +1,8 @@
-"""A reader of a broker that is already there (Mosquitto): MQTT 5, a persistent session, acknowledged once stored.
+"""A reader of a broker already there (Mosquitto): MQTT 5, persistent session, acknowledged once stored.
 
-paho-mqtt talks in its own thread; everything is handed to the event loop at once. An acknowledgement is sent only on the
-connection the message came on, because packet identifiers are used again after a reconnect.
-It is told which topics to read; it knows no gateway and no meaning.
+paho-mqtt talks in its own thread; everything is handed to the event loop at once. An acknowledgement is sent
+only on the connection the message came on, because packet identifiers are used again after a reconnect. It is
+told which topics to read; it knows no gateway and no meaning.
 """
 
 import asyncio

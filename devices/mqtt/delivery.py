@@ -1,4 +1,4 @@
-"""Messages to the store and acknowledgements back, in order, many at once: an acknowledgement means it is stored.
+"""Messages to the store, many at once, and acknowledgements back, in order: acknowledged means stored.
 
 It knows neither side's protocol.
 """

@@ -1,7 +1,7 @@
-"""Our own ingest-only MQTT endpoint: a PUBACK means that the message is stored. MQTT 3.1.1 and 5, QoS 0 and 1.
+"""Our own ingest-only MQTT endpoint: a PUBACK means the message is stored. MQTT 3.1.1 and 5, QoS 0 and 1.
 
-It is no broker: it keeps no session, delivers nothing to anybody, and a gateway may only publish under its own topics.
-It knows neither who the gateways are (`authenticate` does) nor what a message means.
+It is no broker: it keeps no session, delivers nothing to anybody, and a gateway may only publish under its
+own topics. It knows neither who the gateways are (`authenticate` does) nor what a message means.
 """
 
 import asyncio
@@ -346,8 +346,8 @@ class _Link:
     def _refuse(self, message: Publish) -> None:
         """A topic that is not the gateway's own is never stored, and never acknowledged as if it were.
 
-        Version 3.1.1 cannot say no: a message that wants an acknowledgement ends the connection. One that wants none is
-        counted and dropped, because gateways announce themselves to home automation that way.
+        Version 3.1.1 cannot say no: a message that wants an acknowledgement ends the connection. One that
+        wants none is counted and dropped, because gateways announce themselves to home automation that way.
         """
         self.endpoint.count(self.account.name, "refused")
         if message.packet_id is None:

@@ -1,4 +1,4 @@
-"""MQTT 3.1.1 and 5 packets as values, and the bytes they travel in. Sans-I/O: it opens no socket and keeps no session.
+"""MQTT 3.1.1 and 5 packets as values, and their bytes. Sans-I/O: it opens no socket, keeps no session.
 
 QoS 2 is left out on purpose: a reading may arrive twice, its content key keeps it once.
 """
