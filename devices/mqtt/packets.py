@@ -286,17 +286,22 @@ READERS: Mapping[int, tuple[int | None, Read]] = {
 
 def decode(header: int, body: bytes, level: int) -> Packet:
     """One packet from its header byte and its body."""
-    number, flags = header >> 4, header & 0x0F
-    if number not in READERS:
-        raise MalformedPacketError(f"packet type {number} is not spoken here", PROTOCOL_ERROR)
-    expected, read = READERS[number]
-    if expected is not None and flags != expected:
-        raise MalformedPacketError("the header sets reserved bits")
+    _check_header(header)
     cursor = Cursor(body)
-    packet = read(cursor, flags, level)
+    packet = READERS[header >> 4][1](cursor, header & 0x0F, level)
     if not cursor.ended():
         raise MalformedPacketError("bytes are left over")
     return packet
+
+
+def _check_header(header: int) -> None:
+    """Refuse at its first byte what is no MQTT, before waiting for the rest of it."""
+    number, flags = header >> 4, header & 0x0F
+    if number not in READERS:
+        raise MalformedPacketError(f"packet type {number} is not spoken here", PROTOCOL_ERROR)
+    expected = READERS[number][0]
+    if expected is not None and flags != expected:
+        raise MalformedPacketError("the header sets reserved bits")
 
 
 class PacketStream:
@@ -317,6 +322,8 @@ class PacketStream:
             yield packet
 
     def _next(self) -> tuple[int, bytes] | None:
+        if self._pending:
+            _check_header(self._pending[0])
         length_bytes, length = wire.decode_varint(bytes(self._pending[1 : 1 + wire.VARINT_BYTES]))
         if not length_bytes:
             return None

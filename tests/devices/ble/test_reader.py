@@ -1,4 +1,4 @@
-"""The reader against virtual instruments: real ATT, GATT and SMP bytes, bleak's own BlueZ backend, a private bus."""
+"""The reader against virtual instruments: real ATT, GATT and SMP bytes, bleak's own backend."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from devices.simulate.clinic import LABELS, PracticeClinic, practice_clinic
 from devices.simulate.encode import blood_pressure, glucose, weight
 from devices.simulate.instruments import BloodPressureMonitor, GlucoseMeter, Scale
 
-NOON = datetime(2026, 11, 22, 12, 0).astimezone()
+NOON = datetime.fromisoformat("2026-11-22T12:00")
 METER, CUFF, SCALE = (LABELS[kind].device for kind in ("glucose", "blood_pressure", "weight"))
 SETTINGS = RadioSettings(
     scan_seconds=2.0,
@@ -31,6 +31,15 @@ SETTINGS = RadioSettings(
 SECONDS = 15
 
 
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what health reports: it is a value to look at and tells nobody of its changes."""
+    for _ in range(100 * SECONDS):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    assert condition()
+
+
 class Shelf:
     """A sink that keeps everything, and lets a test wait for what it needs."""
 
@@ -39,17 +48,21 @@ class Shelf:
         self._more = asyncio.Condition()
 
     async def __call__(self, event: RawEvent) -> None:
+        """Store an event."""
         async with self._more:
             self.events.append(event)
             self._more.notify_all()
 
     def on(self, channel: str) -> list[RawEvent]:
+        """The events of one channel."""
         return [event for event in self.events if event.channel == channel]
 
     def sequences(self) -> list[int]:
+        """The numbers of the records stored."""
         return [int.from_bytes(event.payload[1:3], "little") for event in self.on("2a18")]
 
     async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until it holds."""
         async with asyncio.timeout(SECONDS), self._more:
             await self._more.wait_for(condition)
 
@@ -62,16 +75,19 @@ class WatchedMemory(InProcessMemory):
         self.changed = asyncio.Condition()
 
     async def keep_bookmark(self, device: str, bookmark: Bookmark) -> None:
+        """Remember, and tell."""
         async with self.changed:
             await super().keep_bookmark(device, bookmark)
             self.changed.notify_all()
 
     async def bonded(self, device: str, *, holds: bool) -> None:
+        """Remember, and tell."""
         async with self.changed:
             await super().bonded(device, holds=holds)
             self.changed.notify_all()
 
     async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until it holds."""
         async with asyncio.timeout(SECONDS), self.changed:
             await self.changed.wait_for(condition)
 
@@ -91,16 +107,18 @@ class Ward:
         self.scale = cast("Scale", clinic.instruments["weight"])
 
     def health(self, device: str) -> InstrumentHealth:
+        """How one instrument is."""
         return next(i for i in self.reader.health().instruments if i.device == device)
 
     async def rest(self, device: str) -> InstrumentHealth:
         """The instrument's health once its visit is over."""
-        async with asyncio.timeout(SECONDS):
-            while True:
-                found = [i for i in self.reader.health().instruments if i.device == device]
-                if found and (found[0].last_read_at or found[0].fault):
-                    return found[0]
-                await asyncio.sleep(0.01)
+
+        def over() -> bool:
+            known = [i for i in self.reader.health().instruments if i.device == device]
+            return bool(known) and bool(known[0].last_read_at or known[0].fault)
+
+        await eventually(over)
+        return self.health(device)
 
 
 @pytest.fixture
@@ -125,7 +143,7 @@ async def ward(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ward]:
 async def fill(meter: GlucoseMeter, *values: int) -> None:
     for value in values:
         number = meter.next_sequence()
-        at = NOON.replace(tzinfo=None) + timedelta(minutes=number)
+        at = NOON + timedelta(minutes=number)
         await meter.measured(glucose(number, value, at))
 
 
@@ -161,7 +179,7 @@ async def test_a_meter_that_starts_over_after_a_new_battery_is_read_from_the_beg
     await fill(ward.meter, 98, 142)
     await ward.memory.until(lambda: METER in ward.memory.bookmarks)
     ward.meter.store.clear()
-    await ward.meter.measured(glucose(1, 77, datetime(2026, 11, 23, 8, 0)))
+    await ward.meter.measured(glucose(1, 77, datetime.fromisoformat("2026-11-23T08:00")))
     await ward.memory.until(lambda: ward.memory.bookmarks[METER].sequence == 1)
     assert ward.shelf.on("2a18")[-1].payload == ward.meter.store[0].frame
 
@@ -192,7 +210,7 @@ async def test_a_wrong_pin_is_told_to_the_person_and_not_tried_again_and_again(w
 
 
 async def test_a_cuff_sends_what_it_stored_and_hangs_up(ward: Ward) -> None:
-    at = datetime(2026, 11, 22, 9, 30)
+    at = datetime.fromisoformat("2026-11-22T09:30")
     await ward.cuff.measured(blood_pressure(128, 84, at=at, pulse=72, user=1))
     await ward.shelf.until(lambda: bool(ward.shelf.on("2a35")))
     (reading,) = decode(ward.shelf.on("2a35")[0])
@@ -203,7 +221,7 @@ async def test_a_cuff_sends_what_it_stored_and_hangs_up(ward: Ward) -> None:
 
 
 async def test_a_cuff_that_drops_in_the_middle_gives_the_rest_next_time(ward: Ward) -> None:
-    at = datetime(2026, 11, 22, 9, 30)
+    at = datetime.fromisoformat("2026-11-22T09:30")
     ward.cuff.hang_up_after = 2
     ward.cuff.store.extend(blood_pressure(120 + i, 80, at=at + timedelta(minutes=i)) for i in range(4))
     await ward.cuff.wake()
@@ -212,7 +230,7 @@ async def test_a_cuff_that_drops_in_the_middle_gives_the_rest_next_time(ward: Wa
 
 
 async def test_a_scale_and_a_cuff_that_wake_together_are_both_read(ward: Ward) -> None:
-    at = datetime(2026, 11, 22, 9, 30)
+    at = datetime.fromisoformat("2026-11-22T09:30")
     await ward.scale.measured(weight(Decimal("61.4"), at=at))
     await ward.cuff.measured(blood_pressure(128, 84, at=at))
     await ward.shelf.until(lambda: bool(ward.shelf.on("2a35")) and bool(ward.shelf.on("2a9d")))
@@ -223,12 +241,10 @@ async def test_a_scale_and_a_cuff_that_wake_together_are_both_read(ward: Ward) -
 
 async def test_the_instrument_of_somebody_else_is_seen_and_left_alone(ward: Ward) -> None:
     del ward.memory.known[SCALE]
-    await ward.scale.measured(weight(Decimal("61.4"), at=datetime(2026, 11, 22, 9, 30)))
-    await ward.cuff.measured(blood_pressure(128, 84, at=datetime(2026, 11, 22, 9, 30)))
+    await ward.scale.measured(weight(Decimal("61.4"), at=datetime.fromisoformat("2026-11-22T09:30")))
+    await ward.cuff.measured(blood_pressure(128, 84, at=datetime.fromisoformat("2026-11-22T09:30")))
     await ward.shelf.until(lambda: bool(ward.shelf.on("2a35")))
-    async with asyncio.timeout(SECONDS):
-        while not ward.reader.health().strangers:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: bool(ward.reader.health().strangers))
     (stranger,) = ward.reader.health().strangers
     assert (stranger.device, stranger.profiles) == (SCALE, ("weight scale",))
     assert ward.shelf.on("2a9d") == []
@@ -245,9 +261,7 @@ async def test_an_adapter_that_is_pulled_out_is_a_state_and_reading_goes_on_when
     ward: Ward,
 ) -> None:
     await ward.clinic.facade.lose_adapter()
-    async with asyncio.timeout(SECONDS):
-        while ward.reader.health().state != "no_radio":
-            await asyncio.sleep(0.01)
+    await eventually(lambda: ward.reader.health().state == "no_radio")
     assert "adapter" in ward.reader.health().fault.lower()
     ward.clinic.facade.return_adapter()
     await fill(ward.meter, 98)
@@ -258,9 +272,7 @@ async def test_without_a_message_bus_the_reader_says_so_and_waits(monkeypatch: p
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/at/all")
     reader = BleReader(Shelf(), InProcessMemory(), system_clock(), SETTINGS)
     task = asyncio.create_task(reader.run())
-    async with asyncio.timeout(SECONDS):
-        while reader.health().state != "no_radio":
-            await asyncio.sleep(0.01)
+    await eventually(lambda: reader.health().state == "no_radio")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert reader.health().state == "stopped"
