@@ -197,8 +197,9 @@ class BrokerReader:
         self._greeted(epoch)
 
     def on_loss(self, state: State) -> None:
-        """The broker is gone, or does not want us."""
-        self._cut_off(state)
+        """The broker is gone, or does not want us: then it hangs up as well, which is no news."""
+        if self._health.state != "refused" or state == "refused":
+            self._cut_off(state)
 
     def on_arrival(self, epoch: int, message: MQTTMessage) -> None:
         """A message arrived."""
