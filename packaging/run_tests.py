@@ -1,0 +1,41 @@
+"""Runs the tests with coverage of every process they start, and ends with pytest's own closing line.
+
+Coverage can only be added up when all processes have ended, which is after pytest has printed that line; so the
+line is held back until the report has been printed. Arguments are pytest's. It knows no test.
+"""
+
+import subprocess
+import sys
+
+WORKERS = ["-n", "2", "--dist", "loadfile"]
+
+
+def run_pytest(arguments: list[str]) -> tuple[int, str]:
+    """Run pytest under coverage, pass on all but its last line, and return its exit code and that line."""
+    command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", *WORKERS, *arguments]
+    last = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pytest:
+        for line in pytest.stdout or ():
+            sys.stdout.write(last)
+            sys.stdout.flush()
+            last = line
+    return pytest.returncode, last
+
+
+def report() -> int:
+    """Add up what every process saw and print it; return 1 when it is too little."""
+    subprocess.run([sys.executable, "-m", "coverage", "combine", "-q"], check=False)
+    return subprocess.run([sys.executable, "-m", "coverage", "report"], check=False).returncode
+
+
+def main(arguments: list[str]) -> int:
+    """Return pytest's exit code, or the report's where the tests passed."""
+    subprocess.run([sys.executable, "-m", "coverage", "erase"], check=True)
+    code, closing_line = run_pytest(arguments)
+    coverage = 0 if code else report()
+    print(closing_line, end="", flush=True)
+    return code or coverage
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
