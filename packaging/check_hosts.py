@@ -10,7 +10,7 @@ from pathlib import Path
 
 REGISTRY = re.compile(
     rb"https?://[\w.@:-]*(?:pypi|npmjs|pythonhosted|yarnpkg|debian|files\.)[\w.-]*\.(?:org|com|net|io)\b"
-    rb'|"resolved":|--(?:extra-)?index-url[ =]\S'
+    rb'|"resolved"\s*:|--(?:extra-)?index-url[ =]\S'
 )
 
 

@@ -1,7 +1,7 @@
 """Runs the tests with coverage of every process they start, and ends with pytest's own closing line.
 
-Coverage can only be added up when all processes have ended, which is after pytest has printed that line; so the
-line is held back until the report has been printed. Arguments are pytest's. It knows no test.
+Coverage can be added up only when all processes have ended, after pytest has printed that line; so it is held
+back until the report is printed. Arguments are pytest's. It knows no test.
 """
 
 import subprocess

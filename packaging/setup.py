@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -101,9 +101,7 @@ def install_system_packages() -> None:
     if not missing:
         return
     if not shutil.which("apt-get"):
-        sys.exit(
-            f"setup: please install these first, under the names your system has for them: {', '.join(missing)}"
-        )
+        sys.exit(f"setup: please install these first, by your system's names: {', '.join(missing)}")
     say(f"installing {', '.join(missing)} with apt-get")
     as_root(["apt-get", "update", "-q"])
     with services_kept_still(root_prefix(), starts_service="mosquitto" in missing):
@@ -136,7 +134,7 @@ def as_root(command: Sequence[str]) -> None:
 
 
 @contextmanager
-def services_kept_still(prefix: list[str], *, starts_service: bool) -> Iterator[None]:
+def services_kept_still(prefix: list[str], *, starts_service: bool) -> Generator[None]:
     """Let packages install without their services starting now or at the next boot.
 
     Debian's mosquitto package starts a broker on port 1883 and enables it. Nadi starts its own, with its own
