@@ -4,22 +4,25 @@ Coverage can be added up only when all processes have ended, after pytest has pr
 back until the report is printed. Arguments are pytest's. It knows no test.
 """
 
+import re
 import subprocess
 import sys
 
+CLOSING = re.compile(r"^(=+ )?((\d+ \w+(, )?)+|no tests ran) in [\d.]+s")
 WORKERS = ["-n", "2", "--dist", "loadfile"]
 
 
 def run_pytest(arguments: list[str]) -> tuple[int, str]:
-    """Run pytest under coverage, pass on all but its last line, and return its exit code and that line."""
+    """Run pytest under coverage, pass on all but its closing line, and return its exit code and that line."""
     command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", *WORKERS, *arguments]
-    last = ""
+    closing = ""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pytest:
         for line in pytest.stdout or ():
-            sys.stdout.write(last)
-            sys.stdout.flush()
-            last = line
-    return pytest.returncode, last
+            if CLOSING.search(line):
+                closing = line
+            else:
+                print(line, end="", flush=True)
+    return pytest.returncode, closing
 
 
 def report() -> int:
