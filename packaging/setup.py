@@ -28,12 +28,16 @@ UV = VENV / "bin" / "uv"
 STAMPS = VENV / "stamps"
 LOCKS = ROOT / "packaging" / "locks"
 MANIFEST = ROOT / "node" / "http" / "static" / "build" / "manifest.json"
-# Each Debian package and a file that shows it is there, wherever it came from.
+# Each Debian package and where it shows, below /, that it is there, whoever put it there.
 SYSTEM_PACKAGES = {
-    "mosquitto": ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto"),
-    "chromium": ("/usr/bin/chromium",),
-    "dbus-daemon": ("/usr/bin/dbus-daemon",),
-    "fonts-noto-core": ("/usr/share/fonts/truetype/noto/NotoSansDevanagari-Regular.ttf",),
+    "mosquitto": ("usr/sbin/mosquitto", "usr/local/sbin/mosquitto", "usr/bin/mosquitto"),
+    "chromium": ("usr/bin/chromium",),
+    "dbus-daemon": ("usr/bin/dbus-daemon",),
+    "fonts-noto-core": ("usr/share/fonts/truetype/noto/NotoSansDevanagari-Regular.ttf",),
+    "libatomic1": (
+        "usr/lib/*/libatomic.so.1",
+        "usr/lib*/libatomic.so.1",
+    ),  # the browser tests' driver needs it
 }
 # What each lock is resolved from: parts of pyproject.toml, or a file of its own beside it.
 LOCK_ARGUMENTS = {
@@ -80,10 +84,13 @@ def once(step: str, made_from: str, result: Path, work: Callable[[], None]) -> N
 
 def missing_packages() -> list[str]:
     """Return the Debian packages that must still be installed."""
-    missing = [
-        name for name, files in SYSTEM_PACKAGES.items() if not any(Path(file).exists() for file in files)
-    ]
+    missing = [name for name, places in SYSTEM_PACKAGES.items() if not is_there(places)]
     return missing if can_make_venv() else ["python3-venv", *missing]
+
+
+def is_there(places: Sequence[str]) -> bool:
+    """Tell whether a file stands at one of the places."""
+    return any(found for place in places for found in Path("/").glob(place))
 
 
 def can_make_venv() -> bool:
