@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -30,11 +30,11 @@ Tablet = AsyncTestClient[ASGIApp]
 
 
 @contextmanager
-def a_clinic(folder: Path, name: str = "Rampur PHC", **settings: Any) -> Iterator[Clinic]:
+def a_clinic(folder: Path, name: str = "Rampur PHC", **settings: Any) -> Generator[Clinic]:
     """A new clinic in a folder, open; its keys are wrapped cheaply."""
     create(folder, draw(PASSPHRASE, folder, memory_kib=64, passes=1), name)
     templates = [plugged.templates for plugged in SLICES if plugged.templates is not None]
-    chosen = {"offline": True, "log_level": "error", **settings}
+    chosen: dict[str, Any] = {"offline": True, "log_level": "error", **settings}
     clinic = open_clinic(Settings(data=folder, passphrase=PASSPHRASE, **chosen), make_pages(templates))
     try:
         yield clinic
@@ -43,7 +43,7 @@ def a_clinic(folder: Path, name: str = "Rampur PHC", **settings: Any) -> Iterato
 
 
 @asynccontextmanager
-async def a_tablet(clinic: Clinic) -> AsyncIterator[Tablet]:
+async def a_tablet(clinic: Clinic) -> AsyncGenerator[Tablet]:
     """A browser that nobody is signed in at, while the clinic is served."""
     async with AsyncTestClient(create_app(clinic), base_url="http://clinic.test") as client:
         client.headers["sec-fetch-site"] = "same-origin"
@@ -52,7 +52,7 @@ async def a_tablet(clinic: Clinic) -> AsyncIterator[Tablet]:
 
 async def a_member_of_staff(clinic: Clinic, role: Role, name: str = "Deepa Kumari") -> Actor:
     """Somebody who works here."""
-    username = f"{name.split()[0].lower()}.{secrets.token_hex(3)}"
+    username = f"{name.split(maxsplit=1)[0].lower()}.{secrets.token_hex(3)}"
 
     def work(door: Door) -> str:
         return door.create(USER, User(name=name, username=username, role=role))
@@ -77,7 +77,7 @@ async def sign_in(tablet: Tablet, clinic: Clinic, person: Actor) -> Tablet:
 
 
 @asynccontextmanager
-async def signed_in_client(clinic: Clinic, person: Actor | None = None) -> AsyncIterator[Tablet]:
+async def signed_in_client(clinic: Clinic, person: Actor | None = None) -> AsyncGenerator[Tablet]:
     """A tablet at which a nurse, or this person, is signed in."""
     async with a_tablet(clinic) as tablet:
         yield await sign_in(tablet, clinic, person or await a_nurse(clinic))
