@@ -8,7 +8,7 @@ place in the log and blocks nothing behind it. Reasons are functions of the oper
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, TypeAlias, cast
+from typing import Any, cast, TypeAlias, cast
 
 import msgspec
 
@@ -130,7 +130,7 @@ def _well_formed(record_type: RecordType[Any], change: Change) -> bool:
     if change.verb == INCREMENT:
         return type(value) is int and abs(value) <= MAX_INCREMENT
     if change.register == "*":
-        return type(value) is dict and _is_plain(("", value))
+        return isinstance(value, dict) and _is_plain(("", cast("Any", value)))
     field = record_type.fields.get(change.register)
     if field is not None and field.merge.rule is Rule.SECTION:
         return value is None or type(value) is str
