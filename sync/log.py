@@ -8,7 +8,7 @@ place in the log and blocks nothing behind it. Reasons are functions of the oper
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, cast, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
