@@ -2,6 +2,7 @@
 
 from node.accounts.slice import SLICE as ACCOUNTS
 from node.link.slice import SLICE as LINK
+from node.patients.slice import SLICE as PATIENTS
 from node.store.plug import Slice
 
-SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK)
+SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, PATIENTS)
