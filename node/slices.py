@@ -4,5 +4,6 @@ from node.accounts.slice import SLICE as ACCOUNTS
 from node.link.slice import SLICE as LINK
 from node.patients.slice import SLICE as PATIENTS
 from node.store.plug import Slice
+from node.visits.slice import SLICE as VISITS
 
-SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, PATIENTS)
+SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, VISITS, PATIENTS)
