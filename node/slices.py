@@ -5,5 +5,6 @@ from node.link.slice import SLICE as LINK
 from node.patients.slice import SLICE as PATIENTS
 from node.store.plug import Slice
 from node.visits.slice import SLICE as VISITS
+from node.vitals.slice import SLICE as VITALS
 
-SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, VISITS, PATIENTS)
+SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, VISITS, PATIENTS, VITALS)

@@ -23,7 +23,13 @@ async def test_who_is_checked_in_gets_the_next_token_and_waits_in_the_queue(clin
 async def test_every_page_about_a_visit_opens(clinic: Clinic, tablet: Tablet) -> None:
     patient = await a_patient(clinic)
     visit = (await tablet.post("/api/v1/visits/check-in", json={"patient_id": patient})).json()["id"]
-    for place in ("/", f"/visits/{visit}", f"/patients/{patient}/check-in", f"/patients/{patient}/visits", "/visits/queue"):
+    for place in (
+        "/",
+        f"/visits/{visit}",
+        f"/patients/{patient}/check-in",
+        f"/patients/{patient}/visits",
+        "/visits/queue",
+    ):
         answer = await tablet.get(place)
         assert answer.status_code == 200, (place, answer.text)
 
