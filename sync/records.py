@@ -78,6 +78,18 @@ class Sensitive:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """The least and the greatest decimal that a field takes, both included (msgspec limits whole numbers only)."""
+
+    least: int | str
+    greatest: int | str
+
+    def holds(self, value: Decimal) -> bool:
+        """Whether the value is within; what is not a finite number is not."""
+        return value.is_finite() and Decimal(self.least) <= value <= Decimal(self.greatest)
+
+
+@dataclass(frozen=True, slots=True)
 class Entitles:
     """A record type whose records let another clinic have the patient's records, until a date.
 

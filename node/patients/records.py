@@ -66,7 +66,7 @@ class Patient(Record, frozen=True, kw_only=True):
     birth_year_estimated: Annotated[bool, latest] = False
     sex: Annotated[Sex, ask]
     phone: Annotated[Phone, Sensitive(searchable=True), latest] | None = None
-    other_phones: Annotated[list[Phone], Sensitive(), union] = []
+    other_phones: Annotated[tuple[Phone, ...], Sensitive(), union] = ()
     address: Annotated[Address, latest] | None = None
     village: Annotated[Annotated[str, Meta(max_length=80)], latest] | None = None
     guardian_name: Annotated[Annotated[str, Meta(max_length=120)], latest] | None = None

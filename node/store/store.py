@@ -9,6 +9,7 @@ import msgspec
 from node.errors import NotFoundError, StoreError
 from node.security.access import Actor
 from node.store.connection import FILE, open_database
+from node.store.keys import FILE as KEY_FILE
 from node.store.keys import Keys
 from node.store.migrations import migrate
 from node.store.reader import Lane
@@ -161,6 +162,12 @@ def create(folder: Path, keys: Keys, clinic_name: str, wall: WallClock = wall_mi
     save_setting(connection, "identity", msgspec.msgpack.encode(identity))
     connection.close()
     return identity
+
+
+def forget(folder: Path) -> None:
+    """Remove what ``draw`` and ``create`` began in a folder, where making the clinic failed half-way."""
+    for name in (KEY_FILE, FILE, f"{FILE}-wal", f"{FILE}-shm"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def setting(connection: Connection, name: str) -> bytes | None:

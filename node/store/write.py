@@ -36,7 +36,7 @@ from sync.operations import (
     new_id,
     refuse_floats,
 )
-from sync.records import Field, Record, RecordType, Registry, Rule
+from sync.records import Between, Field, Record, RecordType, Registry, Rule
 from sync.stores.sqlite import Log
 
 R = TypeVar("R", bound=Record)
@@ -116,7 +116,7 @@ class Door:
     def create(self, record_type: RecordType[R], values: R, *, reason: str | None = None) -> str:
         """Write a new record; returns its id, which is drawn here unless the record names one of its own."""
         self._may_write(record_type)
-        told = _told(values)
+        told = _told(_valid(record_type, _told(values)))
         record = values.id or new_id(milliseconds_of(self.house.chain.clock.now()))
         if self._state(record_type, id_bytes(record)) is not None:
             raise InvalidError({"id": "This id is taken."})
@@ -384,9 +384,22 @@ def _told(values: Any) -> dict[str, Any]:
 
 def _valid(record_type: RecordType[R], values: Mapping[str, Any]) -> R:
     try:
-        return msgspec.convert(values, record_type.struct, strict=False)
+        valid = msgspec.convert(values, record_type.struct, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidError(problem_of(error)) from error
+    if outside := _outside(record_type, valid):
+        raise InvalidError(outside)
+    return valid
+
+
+def _outside(record_type: RecordType[Any], values: Any) -> dict[str, str]:
+    """The decimals that are outside of what their fields take."""
+    limits = {name: limit for name, field_ in record_type.fields.items() if (limit := field_.trait(Between))}
+    return {
+        name: f"This must be between {limit.least} and {limit.greatest}."
+        for name, limit in limits.items()
+        if (value := getattr(values, name)) is not None and not limit.holds(value)
+    }
 
 
 def problem_of(error: msgspec.ValidationError) -> dict[str, str]:

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from node.http.traits import Api
 from node.security.access import Access, Permission
-from sync.records import Record, RecordType, once
+from sync.records import Between, Record, RecordType, once
 
 
 class Attribution(StrEnum):
@@ -58,10 +58,10 @@ class Arm(StrEnum):
 class BloodPressure(Measurement, frozen=True, kw_only=True):
     """LOINC 85354-9. systolic, diastolic, mean in mm[Hg]; pulse in /min."""
 
-    systolic: Annotated[Decimal, Meta(ge=30, le=350)]
-    diastolic: Annotated[Decimal, Meta(ge=10, le=250)]
-    mean: Annotated[Decimal, Meta(ge=10, le=300)] | None = None
-    pulse: Annotated[Decimal, Meta(ge=10, le=350)] | None = None
+    systolic: Annotated[Decimal, Between(30, 350)]
+    diastolic: Annotated[Decimal, Between(10, 250)]
+    mean: Annotated[Decimal, Between(10, 300)] | None = None
+    pulse: Annotated[Decimal, Between(10, 350)] | None = None
     arm: Arm | None = None
 
 
@@ -77,7 +77,7 @@ class MealContext(StrEnum):
 class Glucose(Measurement, frozen=True, kw_only=True):
     """LOINC 2339-0, capillary blood. value in mg/dL; comparator ``<`` or ``>`` where the meter showed LO or HI."""
 
-    value: Annotated[Decimal, Meta(ge=1, le=2000)]
+    value: Annotated[Decimal, Between(1, 2000)]
     comparator: Annotated[str, Meta(pattern="^[<>]$")] | None = None
     meal: MealContext | None = None
 
@@ -85,20 +85,20 @@ class Glucose(Measurement, frozen=True, kw_only=True):
 class BodyWeight(Measurement, frozen=True, kw_only=True):
     """LOINC 29463-7. value in kg."""
 
-    value: Annotated[Decimal, Meta(gt=0, le=650)]
+    value: Annotated[Decimal, Between("0.2", 650)]
 
 
 class BodyTemperature(Measurement, frozen=True, kw_only=True):
     """LOINC 8310-5. value in Cel."""
 
-    value: Annotated[Decimal, Meta(ge=20, le=46)]
+    value: Annotated[Decimal, Between(20, 46)]
 
 
 class OxygenSaturation(Measurement, frozen=True, kw_only=True):
     """LOINC 59408-5, by pulse oximetry. value in %, pulse in /min."""
 
-    value: Annotated[Decimal, Meta(ge=1, le=100)]
-    pulse: Annotated[Decimal, Meta(ge=10, le=350)] | None = None
+    value: Annotated[Decimal, Between(1, 100)]
+    pulse: Annotated[Decimal, Between(10, 350)] | None = None
 
 
 _ACCESS = Access(Permission.CLINICAL_READ, Permission.CLINICAL_WRITE)

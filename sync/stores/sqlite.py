@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from sync.log import Folded, Key, Loaded, Wanted, fold, wanted
-from sync.merge import RecordState, conflicts, heads_named, visible
-from sync.operations import Dot, Id, Operation, id_text, parse
-from sync.records import RecordType, Registry, Rule
+from sync.log import Folded, Key, Loaded, Wanted, fold, state_hash, wanted
+from sync.merge import RecordState, conflicts, freeze, visible
+from sync.operations import AUDIT, Dot, Id, Operation, id_bytes, id_text, parse
+from sync.records import RecordType, Registry
 from sync.sealing import FieldCipher, is_sealed
-from sync.tables import HASH, SQLITE, columns, create_table, row_of, state_of, values_of
+from sync.tables import SQLITE, columns, create_table, row_of, state_of, values_of
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -233,6 +233,22 @@ class Log:
         data = self.cipher.open(body, sequence.to_bytes(8, "big")) if is_sealed(body) else body
         return Stored(parse(data), leaf, chain_hash, aside)
 
+    def state_hash(self, patient: Id) -> bytes:
+        """The hash of all that is held of a patient here, but the audit trail."""
+        states: list[tuple[str, Id, bytes]] = []
+        for record_type in self.registry:
+            if record_type.patient_field is None or record_type.lane == AUDIT:
+                continue
+            rows = self.connection.execute(
+                f"SELECT id, _state FROM {record_type.name} WHERE _patient = ?",  # noqa: S608 - a registered name
+                (id_text(patient),),
+            )
+            states += [
+                (record_type.name, id_bytes(record), freeze(state_of(record_type, stored, self.cipher)))
+                for record, stored in rows
+            ]
+        return state_hash(states)
+
     def lanes(self, author: bytes, epoch: int) -> list[str]:
         """The lanes that an author has written to in an epoch."""
         rows = self.connection.execute(
@@ -271,4 +287,4 @@ def refold(log: Log, type_names: Iterable[str]) -> None:
             log.connection.execute(log.upsert(record_type), row_of(record_type, record, state, log.cipher))
 
 
-__all__ = ["HASH", "Author", "Listener", "Log", "Rule", "Stored", "heads_named", "install", "refold", "values_of"]
+__all__ = ["Author", "Listener", "Log", "Stored", "install", "refold", "values_of"]

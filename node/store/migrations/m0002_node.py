@@ -11,7 +11,7 @@ def upgrade(db: Database) -> None:
     )
     db.conn.execute(
         "CREATE TABLE session (token_hash BLOB PRIMARY KEY, user_id TEXT NOT NULL, name TEXT NOT NULL,"
-        " csrf TEXT NOT NULL, address TEXT NOT NULL, created_at INTEGER NOT NULL, seen_at INTEGER NOT NULL) STRICT"
+        " address TEXT NOT NULL, created_at INTEGER NOT NULL, seen_at INTEGER NOT NULL) STRICT"
     )
     db.conn.execute("CREATE INDEX session_of_user ON session (user_id)")
     db.conn.execute(

@@ -1,0 +1,186 @@
+"""Signing in and out, and giving people accounts. Passwords are argon2id (RFC 9106); they never leave this node."""
+
+import asyncio
+import hashlib
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from node.accounts import queries
+from node.accounts.records import USER, User, UserStatus
+from node.errors import CredentialsError, InvalidError
+from node.security.access import GRANTS, Actor, Role, the_system
+from node.store.clinic import Clinic
+from node.store.write import Door, Written, problem_of
+
+FREE_FAILURES = 5
+BLOCK_MILLISECONDS = 60_000
+LEAST_PASSWORD = 10
+SEEN_STEP_MILLISECONDS = 60_000
+
+_hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
+_DECOY = _hasher.hash("a password that nobody has")
+"""Checked where the name is unknown, so that time does not tell which names exist."""
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """A fresh session: the token that the browser keeps, and who it is."""
+
+    token: str
+    actor: Actor
+
+
+class Accounts:
+    """Who is signed in, remembered for as long as they keep working."""
+
+    def __init__(self, clinic: Clinic) -> None:
+        self.clinic = clinic
+        self._sessions: dict[bytes, queries.Session] = {}
+        self._users: dict[str, User] = {}
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="argon2")
+        clinic.followers.append(self._forget_changed)
+
+    def _forget_changed(self, written: list[Written]) -> None:
+        for item in written:
+            if item.type == USER.name:
+                self._users.pop(item.record, None)
+
+    async def sign_in(self, username: str, password: str, address: str, agent: str, request: str) -> SignedIn:
+        """A session for the person whose name and password these are; raises CredentialsError. Both ways are audited."""
+        name = username.strip().casefold()
+        credential = await self.clinic.store.read(lambda connection: queries.credential_named(connection, name))
+        now = self.clinic.wall()
+        if credential is not None and (credential.blocked_until or 0) > now:
+            raise CredentialsError("Too many wrong passwords.", "Wait a minute, then try again.")
+        right = await self._matches(credential.password_hash if credential else _DECOY, password)
+        user = await self._user(credential.user_id) if credential else None
+        if credential is None or user is None or not right or user.status is not UserStatus.ACTIVE:
+            await self._refuse(credential, address, request)
+            raise CredentialsError("This name and password do not belong together.")
+        return await self._open(user, credential, address, agent, request)
+
+    async def _matches(self, password_hash: str, password: str) -> bool:
+        def check() -> bool:
+            try:
+                return _hasher.verify(password_hash, password)
+            except (VerificationError, InvalidHashError):
+                return False
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, check)
+
+    async def _refuse(self, credential: queries.Credential | None, address: str, request: str) -> None:
+        actor = msgspec.structs.replace(the_system(), address=address, request=request)
+
+        def work(door: Door) -> None:
+            if credential is not None:
+                blocked = self.clinic.wall() + BLOCK_MILLISECONDS if credential.failures + 1 >= FREE_FAILURES else None
+                queries.count_failure(door.connection, credential.user_id, blocked)
+            door.audit("sign_in_refused", "user", credential.user_id if credential else None)
+
+        await self.clinic.store.write(actor, work)
+
+    async def _open(
+        self, user: User, credential: queries.Credential, address: str, agent: str, request: str
+    ) -> SignedIn:
+        token, now = secrets.token_urlsafe(32), self.clinic.wall()
+        session = queries.Session(_hash(token), user.id, secrets.token_hex(4), address, now, now)
+        actor = _actor(user, session, address, request)
+
+        def work(door: Door) -> None:
+            queries.forgive(door.connection, credential.user_id)
+            queries.open_session(door.connection, session)
+            door.audit("sign_in", "user", user.id, detail=agent[:200] or None)
+
+        await self.clinic.store.write(actor, work)
+        self._sessions[session.token_hash] = session
+        return SignedIn(token, actor)
+
+    async def sign_out(self, actor: Actor, token: str) -> None:
+        """End the session behind a token."""
+        token_hash = _hash(token)
+
+        def work(door: Door) -> None:
+            queries.end_session(door.connection, token_hash)
+            door.audit("sign_out", "user", actor.id)
+
+        await self.clinic.store.write(actor, work)
+        self._sessions.pop(token_hash, None)
+
+    async def find_actor(self, token: str, address: str, request: str) -> Actor | None:
+        """Who is behind a token, or None where the session ended or nobody used it for too long."""
+        token_hash, now = _hash(token), self.clinic.wall()
+        session = self._sessions.get(token_hash) or await self.clinic.store.read(
+            lambda connection: queries.session_of(connection, token_hash)
+        )
+        if session is None or now - session.seen_at > self.clinic.settings.idle_minutes * 60_000:
+            self._sessions.pop(token_hash, None)
+            return None
+        if now - session.seen_at > SEEN_STEP_MILLISECONDS:
+            await self.clinic.store.keep(lambda connection: queries.see_session(connection, token_hash, now))
+            session = msgspec.structs.replace(session, seen_at=now)
+        self._sessions[token_hash] = session
+        user = await self._user(session.user_id)
+        if user is None or user.status is not UserStatus.ACTIVE:
+            return None
+        return _actor(user, session, address, request)
+
+    async def _user(self, user_id: str) -> User | None:
+        if user_id not in self._users:
+            found = await self.clinic.desk.select(USER, "id = ?", (user_id,))
+            if not found:
+                return None
+            self._users[user_id] = found[0]
+        return self._users[user_id]
+
+    async def add(self, actor: Actor, user: User, password: str) -> User:
+        """A new account; raises InvalidError for a short password or a taken sign-in name."""
+        check_password(password)
+        password_hash = await asyncio.get_running_loop().run_in_executor(self._pool, _hasher.hash, password)
+
+        def work(door: Door) -> str:
+            if queries.credential_named(door.connection, user.username) is not None:
+                raise InvalidError({"username": "This sign-in name is taken."})
+            user_id = door.create(USER, user)
+            queries.set_password(door.connection, user_id, user.username, password_hash)
+            return user_id
+
+        return msgspec.structs.replace(user, id=await self.clinic.desk.write(actor, USER.name, work))
+
+    def close(self) -> None:
+        """Stop the threads that check passwords."""
+        self._pool.shutdown()
+
+
+def check_password(password: str) -> None:
+    """Raise InvalidError for a password that is too short."""
+    if len(password) < LEAST_PASSWORD:
+        sentence = f"A password has at least {LEAST_PASSWORD} characters."
+        raise InvalidError({"password": sentence}, sentence)
+
+
+def valid_user(name: str, username: str, role: Role, registration_number: str | None = None) -> User:
+    """A member of staff as the record wants it; raises InvalidError."""
+    values = {"name": name, "username": username.strip().casefold(), "role": role}
+    try:
+        return msgspec.convert(values | {"registration_number": registration_number}, User)
+    except msgspec.ValidationError as error:
+        raise InvalidError(problem_of(error), "Name or sign-in name cannot be used.") from error
+
+
+def _actor(user: User, session: queries.Session, address: str, request: str) -> Actor:
+    return Actor(
+        id=user.id,
+        name=user.name,
+        role=user.role,
+        permissions=frozenset(GRANTS.get(user.role, frozenset())),
+        address=address,
+        session=session.name,
+        request=request,
+    )
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,174 @@
+"""The JSON API that every record type gets without writing a route. Knows no store: it is handed ``Records``."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol, TypeVar
+
+import msgspec
+from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar.enums import RequestEncodingType
+from litestar.params import BodyKwarg, FromPath, FromQuery, JSONBody
+
+from node.errors import SignedOutError
+from node.http.problems import Problem
+from node.http.traits import Api, collection_of
+from node.security.access import Access, Actor
+from sync.records import Record, RecordType, Registry
+
+R = TypeVar("R", bound=Record)
+PREFIX = "/api/v1"
+MAX_PAGE = 200
+
+
+class HistoryEntry(msgspec.Struct, frozen=True):
+    """One operation on a record: when (aware UTC), by whom (user id), where (clinic id), what it set, and why."""
+
+    at: str
+    actor_id: str | None
+    clinic_id: str
+    dot: str
+    changes: list[dict[str, Any]]
+    reason: str | None
+
+
+class Records(Protocol):
+    """What the routes need of a store; every call sees to permission and audit."""
+
+    async def create(self, actor: Actor, record_type: RecordType[Any], values: Any) -> Any:
+        """The new record."""
+        ...
+
+    async def get(self, actor: Actor, record_type: RecordType[Any], record: str) -> Any:
+        """A record."""
+        ...
+
+    async def page(
+        self, actor: Actor, record_type: RecordType[Any], patient: str | None, after: str, limit: int
+    ) -> Sequence[Any]:
+        """Records in the order of their ids, after one."""
+        ...
+
+    async def change(
+        self, actor: Actor, record_type: RecordType[Any], record: str, changes: dict[str, Any], reason: str | None
+    ) -> Any:
+        """The record with new values in some fields."""
+        ...
+
+    async def void(self, actor: Actor, record_type: RecordType[Any], record: str, reason: str) -> None:
+        """Declare the record void."""
+        ...
+
+    async def history(self, actor: Actor, record_type: RecordType[Any], record: str) -> Sequence[HistoryEntry]:
+        """Every operation on the record, oldest first."""
+        ...
+
+
+def actor_of(request: Request[Any, Any, Any]) -> Actor:
+    """Who asks; raises SignedOutError where nobody is signed in."""
+    actor = request.scope.get("user")
+    if not isinstance(actor, Actor):
+        raise SignedOutError("Nobody is signed in.")
+    return actor
+
+
+def record_routers(registry: Registry, records: Records) -> list[Router]:
+    """The routers of every record type that somebody may read or write over HTTP."""
+    return [_router(record_type, records) for record_type in registry if record_type.trait(Access)]
+
+
+def body_type(record_type: RecordType[Any]) -> type[Any]:
+    """The shape of what is sent: the record's own, refusing fields that it does not have."""
+    shape = record_type.struct
+    name = f"{shape.__name__}Body"
+    return msgspec.defstruct(
+        name, [], bases=(shape,), frozen=True, kw_only=True, forbid_unknown_fields=True, module=shape.__module__
+    )
+
+
+def _router(record_type: RecordType[Any], records: Records) -> Router:
+    access = record_type.trait(Access)
+    handlers: list[Any] = []
+    if access and access.read:
+        handlers += _reading(record_type, records)
+    if access and access.write:
+        handlers += _creating(record_type, records)
+        handlers += [] if record_type.is_fact else _changing(record_type, records)
+    path = f"{PREFIX}/{collection_of(record_type.name, record_type.trait(Api))}"
+    return Router(path=path, route_handlers=handlers, tags=[record_type.name])
+
+
+def _reading(record_type: RecordType[Any], records: Records) -> list[Any]:
+    shape, name = record_type.struct, record_type.name
+
+    async def read(request: Request[Any, Any, Any], record_id: FromPath[str]) -> Any:
+        return await records.get(actor_of(request), record_type, record_id)
+
+    async def page(
+        request: Request[Any, Any, Any],
+        patient_id: FromQuery[str | None] = None,
+        after: FromQuery[str] = "",
+        limit: FromQuery[int] = 50,
+    ) -> Any:
+        return await records.page(actor_of(request), record_type, patient_id, after, max(1, min(limit, MAX_PAGE)))
+
+    async def history(request: Request[Any, Any, Any], record_id: FromPath[str]) -> Any:
+        return await records.history(actor_of(request), record_type, record_id)
+
+    read.__annotations__["return"] = shape
+    page.__annotations__["return"] = list[shape]
+    history.__annotations__["return"] = list[HistoryEntry]
+    return [
+        get("/{record_id:str}", operation_id=f"get_{name}", summary=f"One {_words(name)}")(read),
+        get("/", operation_id=f"list_{name}", summary=f"{_words(name).capitalize()} records, a page")(page),
+        get("/{record_id:str}/history", operation_id=f"history_{name}", summary="Every operation on it")(history),
+    ]
+
+
+def _creating(record_type: RecordType[Any], records: Records) -> list[Any]:
+    shape, name = record_type.struct, record_type.name
+
+    async def create(request: Request[Any, Any, Any], data: JSONBody[Any]) -> Response[Any]:
+        made = await records.create(actor_of(request), record_type, data)
+        return Response(made, status_code=201, headers={"Location": f"{request.url.path.rstrip('/')}/{made.id}"})
+
+    _shape(create, body_type(record_type), Response[shape])
+    return [post("/", operation_id=f"create_{name}", summary=f"New {_words(name)}", description=shape.__doc__)(create)]
+
+
+def _changing(record_type: RecordType[Any], records: Records) -> list[Any]:
+    shape, name = record_type.struct, record_type.name
+
+    async def replace(request: Request[Any, Any, Any], record_id: FromPath[str], data: JSONBody[Any]) -> Any:
+        values = msgspec.structs.asdict(data)
+        changes = {field: values[field] for field in record_type.fields}
+        return await records.change(actor_of(request), record_type, record_id, changes, None)
+
+    async def change(request: Request[Any, Any, Any], record_id: FromPath[str], data: JSONBody[dict[str, Any]]) -> Any:
+        return await records.change(actor_of(request), record_type, record_id, data, None)
+
+    async def void(request: Request[Any, Any, Any], record_id: FromPath[str], reason: FromQuery[str]) -> None:
+        await records.void(actor_of(request), record_type, record_id, reason)
+
+    _shape(replace, body_type(record_type), shape)
+    change.__annotations__["return"] = shape
+    return [
+        put("/{record_id:str}", operation_id=f"replace_{name}", summary=f"New values for a {_words(name)}")(replace),
+        patch("/{record_id:str}", operation_id=f"change_{name}", summary="New values for some fields")(change),
+        delete("/{record_id:str}", operation_id=f"void_{name}", summary="Declare it void, with the reason")(void),
+    ]
+
+
+def _shape(handler: Any, body: type[Any], result: Any) -> None:
+    handler.__annotations__["data"] = msgspec_body(body)
+    handler.__annotations__["return"] = result
+
+
+def msgspec_body(shape: type[Any]) -> Any:
+    """The annotation of a JSON body of this shape."""
+    return Annotated[shape, BodyKwarg(media_type=RequestEncodingType.JSON)]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+__all__ = ["PREFIX", "HistoryEntry", "Problem", "Records", "actor_of", "body_type", "record_routers"]

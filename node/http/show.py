@@ -1,0 +1,83 @@
+"""A template as the answer to a request, in the person's language and inside the page shell. Knows no slice and no store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from litestar import Request, Response
+from litestar.enums import MediaType
+
+from node.http.pages import NavigationItem, Pages, Shell, SyncLine, choose_language
+from node.security.access import Actor, Permission
+
+LANGUAGE_COOKIE = "lang"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in the menu: where it leads, its translatable label, what it takes to see it."""
+
+    href: str
+    label: str
+    permission: Permission
+
+
+class Shown(Protocol):
+    """What a page needs of the clinic or the cloud that it belongs to."""
+
+    @property
+    def pages(self) -> Pages:
+        """The templates."""
+        ...
+
+    @property
+    def shown_name(self) -> str:
+        """The name in the page's head."""
+        ...
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """The menu."""
+        ...
+
+    def sync_line(self) -> SyncLine | None:
+        """How sharing stands, for the strip below the head."""
+        ...
+
+
+def language_of(request: Request[Any, Any, Any]) -> str:
+    """The language that the person chose, or whose browser asks for."""
+    return choose_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"))
+
+
+def show(
+    house: Shown, request: Request[Any, Any, Any], template: str, *, status: int = 200, **context: Any
+) -> Response[str]:
+    """The template with this context, as HTML."""
+    html = house.pages.render(template, language_of(request), {"shell": _shell(house, request), **context})
+    return Response(html, status_code=status, media_type=MediaType.HTML)
+
+
+def part(house: Shown, request: Request[Any, Any, Any], template: str, **context: Any) -> Response[str]:
+    """A piece of a page, without the shell, for htmx to put in place."""
+    html = house.pages.render(template, language_of(request), context)
+    return Response(html, media_type=MediaType.HTML)
+
+
+def _shell(house: Shown, request: Request[Any, Any, Any]) -> Shell:
+    actor = request.scope.get("user")
+    if not isinstance(actor, Actor):
+        return Shell(clinic_name=house.shown_name)
+    items = tuple(
+        NavigationItem(href=place.href, label=place.label, current=request.url.path.startswith(place.href))
+        for place in house.places
+        if actor.may(place.permission)
+    )
+    return Shell(
+        clinic_name=house.shown_name,
+        person_name=actor.name,
+        person_role=actor.role or "",
+        navigation=items,
+        sync=house.sync_line(),
+        sync_url="/link/strip",
+    )
