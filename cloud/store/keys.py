@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from cloud.errors import NotInitialisedError, StoreError
+from cloud.errors import KeysError, NotInitialisedError
 from sync.passphrase import Cost, PassphraseError, Wrapped, wrap
 from sync.passphrase import unwrap as unwrap_secret
 
@@ -24,17 +24,17 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 def draw(passphrase: str, folder: Path, cost: Cost | None = None) -> Keys:
-    """Draw new keys and write them, wrapped, into a folder that has none; raises StoreError where it has."""
+    """Draw new keys and write them, wrapped, into a folder that has none; raises KeysError where it has."""
     target = folder / FILE
     if target.exists():
-        raise StoreError("This folder already holds the keys of a cloud.", "Name another folder with --data.")
+        raise KeysError("This folder already holds the keys of a cloud.", "Name another folder with --data.")
     keys = Keys(os.urandom(32), os.urandom(32))
     _write(target, msgspec.json.encode(wrap(msgspec.msgpack.encode(keys), passphrase, _PLACE, cost)))
     return keys
 
 
 def unwrap(passphrase: str, folder: Path) -> Keys:
-    """The keys in a folder; raises StoreError for another passphrase, NotInitialisedError where there are none."""
+    """The keys in a folder; raises KeysError for another passphrase, NotInitialisedError where there are none."""
     try:
         wrapped = msgspec.json.decode((folder / FILE).read_bytes(), type=Wrapped)
         return msgspec.msgpack.decode(unwrap_secret(wrapped, passphrase, _PLACE), type=Keys)
@@ -42,9 +42,9 @@ def unwrap(passphrase: str, folder: Path) -> Keys:
         raise NotInitialisedError(f"There is no cloud in {folder}.") from None
     except msgspec.DecodeError as error:
         hint = f"Restore the file {FILE} from the backup; without it no clinic can be answered."
-        raise StoreError("The key file is damaged.", hint) from error
+        raise KeysError("The key file is damaged.", hint) from error
     except PassphraseError as error:
-        raise StoreError(str(error), error.hint) from None
+        raise KeysError(str(error), error.hint) from None
 
 
 def _write(target: Path, data: bytes) -> None:

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 import msgspec
 
 from sync.errors import SyncError
-from sync.log import Folded, Key, Loaded, fold, wanted
-from sync.merge import RecordState, conflicts
-from sync.operations import Dot, Id, Operation, id_bytes, id_text, parse
+from sync.log import OUT_OF_SCOPE, Folded, Key, Loaded, SetAside, fold, groups, state_hash, wanted
+from sync.merge import RecordState, conflicts, freeze
+from sync.operations import AUDIT, Dot, Id, Operation, id_bytes, id_text, parse
 from sync.records import RecordType, Registry
 from sync.sealing import FieldCipher, is_sealed
-from sync.tables import POSTGRES, columns, create_table, row_of, state_of, values_of
+from sync.tables import POSTGRES, columns, create_table, quoted, row_of, state_of, values_of
 
 
 class Connection(Protocol):
@@ -145,6 +145,7 @@ class Log:
     def __init__(self, connection: Connection, registry: Registry, cipher: FieldCipher, authors: Authors) -> None:
         self.connection, self.registry, self.cipher, self.authors = connection, registry, cipher, authors
         self._scopes: dict[Key, str] = {}
+        self.states: dict[Key, RecordState] = {}
 
     # -- writing
 
@@ -159,10 +160,16 @@ class Log:
         return folded
 
     async def fold(self, operations: Sequence[Operation]) -> Folded:
-        """Fold operations into rows, without storing them in the log."""
+        """Fold operations into rows, without storing them in the log; ``states`` then holds the records touched.
+
+        An operation that says of a known record that it is another clinic's, or about somebody else, is out of scope.
+        """
         loaded = await self._load(operations)
-        folded = fold(self.registry, operations, loaded, self.authors.clinic_of)
+        kept, strays = _without_strays(operations, loaded)
+        folded = fold(self.registry, kept, loaded, self.authors.clinic_of)
+        folded.set_aside += strays
         await self._save(folded.changed, loaded)
+        self.states = loaded.states
         return folded
 
     async def _insert(self, author: int, epoch: int, sealed: Sequence[Sealed], reasons: Mapping[Dot, str]) -> None:
@@ -205,7 +212,7 @@ class Log:
     async def _states(self, record_type: RecordType[Any], records: Sequence[str]) -> dict[Key, RecordState]:
         name = record_type.name
         rows = await self.connection.fetch(
-            f"SELECT id, _scope, _state FROM {name} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE",  # noqa: S608
+            f"SELECT id, _scope, _state FROM {quoted(name)} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE",  # noqa: S608
             records,
         )
         states: dict[Key, RecordState] = {}
@@ -278,6 +285,8 @@ class Log:
 
     async def seeds(self, subjects: Collection[Id], author: int) -> dict[Id, bytes]:
         """The seed of each subject as this author knows it: its own where it drew one, else the first that came."""
+        if not subjects:
+            return {}
         rows = await self.connection.fetch(
             "SELECT subject, seed FROM seed WHERE subject = ANY($1) ORDER BY author <> $2 DESC, author DESC",
             list(subjects),
@@ -330,33 +339,64 @@ class Log:
         """The canonical bytes of a stored body."""
         return self.cipher.open(body, sequence.to_bytes(8, "big")) if is_sealed(body) else body
 
+    def parsed(self, sequence: int, body: bytes) -> Operation:
+        """The operation of a stored body."""
+        return parse(self.opened(sequence, body))
+
     async def select(self, record_type: RecordType[Any], where: str, *args: Any) -> list[dict[str, Any]]:
         """The visible values of the records that a condition (and ORDER BY, LIMIT) of ours names."""
-        rows = await self.connection.fetch(f"SELECT * FROM {record_type.name} WHERE {where}", *args)  # noqa: S608
+        rows = await self.connection.fetch(f"SELECT * FROM {quoted(record_type.name)} WHERE {where}", *args)  # noqa: S608
         return [values_of(record_type, row, self.cipher) for row in rows]
+
+    async def state_hash(self, patient: Id) -> bytes:
+        """The hash of all that is held of a patient here, but the audit trail; equal to that of a node that holds the same."""
+        states: list[tuple[str, Id, bytes]] = []
+        for record_type in self.registry:
+            if record_type.patient_field is not None and record_type.lane != AUDIT:
+                query = f"SELECT id, _state FROM {quoted(record_type.name)} WHERE _patient = $1"  # noqa: S608
+                for row in await self.connection.fetch(query, id_text(patient)):
+                    frozen = freeze(state_of(record_type, row["_state"], self.cipher))
+                    states.append((record_type.name, id_bytes(row["id"]), frozen))
+        return state_hash(states)
 
     async def state(self, type_name: str, record: Id) -> RecordState | None:
         """The merge state of a record, or None where nothing is known of it."""
         record_type = self.registry.get(type_name)
         if record_type is None:
             return None
-        stored = await self.connection.fetchval(f"SELECT _state FROM {type_name} WHERE id = $1", id_text(record))  # noqa: S608
+        stored = await self.connection.fetchval(f"SELECT _state FROM {quoted(type_name)} WHERE id = $1", id_text(record))  # noqa: S608
         return None if stored is None else state_of(record_type, stored, self.cipher)
+
+
+def _without_strays(operations: Sequence[Operation], loaded: Loaded) -> tuple[list[Operation], list[SetAside]]:
+    kept: list[Operation] = []
+    strays: list[SetAside] = []
+    for group in groups(operations):
+        if any(_strays(operation, loaded) for operation in group):
+            strays += [SetAside(operation.dot, OUT_OF_SCOPE) for operation in group]
+        else:
+            kept += group
+    return kept, strays
+
+
+def _strays(operation: Operation, loaded: Loaded) -> bool:
+    state = loaded.states.get((operation.type, operation.record))
+    return state is not None and (state.scope, state.patient) != (operation.scope, operation.patient)
 
 
 def insert_rows(record_type: RecordType[Any]) -> str:
     """The statement that writes new rows of this type, an array a column."""
     names, arrays = _names_and_arrays(record_type)
-    return f"INSERT INTO {record_type.name} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608
+    return f"INSERT INTO {quoted(record_type.name)} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 def update_rows(record_type: RecordType[Any]) -> str:
     """The statement that writes rows of this type again, an array a column, then the scopes under which they are filed."""
     names, arrays = _names_and_arrays(record_type)
     fields = columns(record_type, POSTGRES)
-    updates = ", ".join(f"{name} = u.{name}" for name in fields if name != "id")
+    updates = ", ".join(f"{quoted(name)} = u.{quoted(name)}" for name in fields if name != "id")
     return (
-        f"UPDATE {record_type.name} AS t SET {updates}"  # noqa: S608 - names of the registry
+        f"UPDATE {quoted(record_type.name)} AS t SET {updates}"  # noqa: S608 - names of the registry
         f" FROM unnest({arrays}, ${len(fields) + 1}::text[]) AS u ({names}, filed)"
         " WHERE t._scope = u.filed AND t.id = u.id"
     )
@@ -365,7 +405,7 @@ def update_rows(record_type: RecordType[Any]) -> str:
 def _names_and_arrays(record_type: RecordType[Any]) -> tuple[str, str]:
     fields = columns(record_type, POSTGRES)
     arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(fields.values(), 1))
-    return ", ".join(fields), arrays
+    return ", ".join(map(quoted, fields)), arrays
 
 
 def _texts(cells: Sequence[Any]) -> list[str | None]:
@@ -408,7 +448,7 @@ async def install(connection: Connection, registry: Registry) -> list[str]:
         name, fields = record_type.name, columns(record_type, POSTGRES)
         missing = {c: kind for c, kind in fields.items() if name in present and c not in present[name]}
         for column, kind in missing.items():
-            await connection.execute(f"ALTER TABLE {name} ADD COLUMN {column} {kind}")
+            await connection.execute(f"ALTER TABLE {quoted(name)} ADD COLUMN {quoted(column)} {kind}")
         for statement in _tables(record_type):
             await connection.execute(statement)
         if missing:
@@ -419,9 +459,9 @@ async def install(connection: Connection, registry: Registry) -> list[str]:
 def _tables(record_type: RecordType[Any]) -> list[str]:
     """The statements of a type: its table, filed by clinic, and indexes; a record is found by its id alone as well."""
     name = record_type.name
-    statements = [*create_table(record_type, POSTGRES), f"CREATE INDEX IF NOT EXISTS {name}_by_id ON {name} (id)"]
+    statements = [*create_table(record_type, POSTGRES), f"CREATE INDEX IF NOT EXISTS {name}_by_id ON {quoted(name)} (id)"]
     if record_type.patient_field is None or record_type.lane != "clinical":
-        statements.append(f"CREATE INDEX IF NOT EXISTS {name}_of_scope ON {name} (_scope, _hlc)")
+        statements.append(f"CREATE INDEX IF NOT EXISTS {name}_of_scope ON {quoted(name)} (_scope, _hlc)")
     return statements
 
 
@@ -429,7 +469,7 @@ async def refold(log: Log, type_names: Iterable[str]) -> None:
     """Write the rows of these types again from their merge states, where fields arrived before their columns did."""
     for name in type_names:
         record_type = log.registry[name]
-        ids = [row["id"] for row in await log.connection.fetch(f"SELECT id FROM {name}")]  # noqa: S608
+        ids = [row["id"] for row in await log.connection.fetch(f"SELECT id FROM {quoted(name)}")]  # noqa: S608
         for at in range(0, len(ids), _REFOLD):
             await log.rewrite(record_type, ids[at : at + _REFOLD])
 
