@@ -17,6 +17,7 @@ Every error writes its own sentence and carries a ``hint``: what the person in f
 a value of a patient's record.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 
@@ -100,6 +101,11 @@ class InvalidError(NadiError):
     def __init__(self, fields: Mapping[str, str], sentence: str = "Some entries need to be corrected.") -> None:
         super().__init__(sentence)
         self.fields = dict(fields)
+
+
+def without_values(sentence: str) -> str:
+    """A validator's sentence without what was entered, which it may quote."""
+    return re.sub(r"\s*'.*'", "", sentence).rstrip(" .") + "."
 
 
 class StaleError(NadiError):

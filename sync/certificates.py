@@ -59,9 +59,10 @@ def make_code(cloud_public_key: bytes, secret: bytes | None = None) -> tuple[str
 
 def read_code(code: str) -> tuple[bytes, bytes]:
     """The secret and the beginning of the cloud's fingerprint; raises EnrolmentError for what is no code."""
-    text = code.upper().translate(_MISREAD).encode().translate(_BACK)
+    text = code.upper().translate(_MISREAD)
+    known = set(text) <= set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
     try:
-        raw = base64.b32decode(text + b"=" * (-len(text) % 8))
+        raw = base64.b32decode(text.encode().translate(_BACK) + b"=" * (-len(text) % 8)) if known else b""
     except ValueError:
         raw = b""
     if len(raw) != SECRET_BYTES + HINT_BYTES:

@@ -93,7 +93,7 @@ def read_reply(data: bytes, composed: Composed, cloud_key: bytes) -> ExchangeRep
     verify(cloud_key, signed.signature, signed.body)
     try:
         reply = _reply_decoder.decode(signed.body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError("The cloud's answer is not of this protocol.") from error
     if reply.answers != composed.answers:
         raise SignatureError("This answer belongs to another request.")

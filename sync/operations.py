@@ -127,7 +127,7 @@ def parse(data: bytes) -> Operation:
     """The operation of canonical bytes; raises WireError for anything else."""
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"These {len(data)} bytes are not an operation.") from error
 
 

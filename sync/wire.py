@@ -223,5 +223,5 @@ def expand(data: bytes, decoder: msgspec.msgpack.Decoder[Any]) -> Any:
         if not expander.eof:
             raise WireError("This message is cut off, or expands beyond what is accepted.")
         return decoder.decode(plain)
-    except (zstd.ZstdError, msgspec.DecodeError, EOFError) as error:
+    except (zstd.ZstdError, msgspec.DecodeError, UnicodeDecodeError, EOFError) as error:
         raise WireError("These bytes are not a message of this protocol.") from error

@@ -17,6 +17,7 @@ from node.errors import (
     StaleError,
     StoreError,
     StoreFullError,
+    without_values,
 )
 from sync.errors import OperationError, SyncError, TooLargeError
 
@@ -81,7 +82,7 @@ def _framework_problem(error: HTTPException, request_id: str) -> Problem:
     if isinstance(error, ValidationException):
         status = 422
         for item in error.extra if isinstance(error.extra, list) else []:
-            fields[str(item.get("key", "body"))] = str(item.get("message", "is not valid"))
+            fields[str(item.get("key", "body"))] = without_values(str(item.get("message", "is not valid")))
     title = _TITLES.get(status, "Some entries need to be corrected." if status == 422 else "This request failed.")  # noqa: PLR2004
     hint = "Correct what is named and send it again." if status < 500 else "Try again later."  # noqa: PLR2004
     return Problem(f"/problems/{status}", title, status, hint, fields, request_id)

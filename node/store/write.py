@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from node.errors import InvalidError, NotFoundError, RefusedError
+from node.errors import InvalidError, NotFoundError, RefusedError, without_values
 from node.security.access import Access, Actor
 from node.store.sqlcipher import Connection
 from sync.chain import GENESIS, SEED_BYTES, extend, leaf_of
@@ -116,7 +116,7 @@ class Door:
     def create(self, record_type: RecordType[R], values: R, *, reason: str | None = None) -> str:
         """Write a new record; returns its id, which is drawn here unless the record names one of its own."""
         self._may_write(record_type)
-        told = _told(_valid(record_type, _told(values)))
+        told = _told(valid(record_type, _told(values)))
         record = values.id or new_id(milliseconds_of(self.house.chain.clock.now()))
         if self._state(record_type, id_bytes(record)) is not None:
             raise InvalidError({"id": "This id is taken."})
@@ -135,7 +135,7 @@ class Door:
             raise InvalidError({"id": "This entry is not changed; write a new one that corrects it."})
         state = self._existing(record_type, record)
         before = visible(record_type, state)
-        told = _told(_valid(record_type, {**before, **_told(changes), "id": record}))
+        told = _told(valid(record_type, {**before, **_told(changes), "id": record}))
         for name in changes:
             told.setdefault(name, None)
         self._check(record_type, record, told)
@@ -151,7 +151,7 @@ class Door:
         if len(state.registers[register].heads) <= 1 if register in state.registers else True:
             raise NotFoundError("This question has been answered already.", "Open the list of questions again.")
         told = visible(record_type, state) | (value if register == "*" else {register: value})
-        _valid(record_type, {**told, "id": record})
+        valid(record_type, {**told, "id": record})
         return self._write(record_type, record, [Change(SET, register, value)], told, reason, "answer")
 
     def increment(self, record_type: RecordType[Any], record: str, name: str, by: int) -> str:
@@ -192,7 +192,7 @@ class Door:
     def get(self, record_type: RecordType[R], record: str) -> R | None:
         """A record as this piece of work sees it, its own writes included; None where there is none."""
         state = self._state(record_type, id_bytes(record))
-        return None if state is None else _valid(record_type, {**visible(record_type, state), "id": record})
+        return None if state is None else valid(record_type, {**visible(record_type, state), "id": record})
 
     # -- how it becomes operations
 
@@ -382,7 +382,8 @@ def _told(values: Any) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if value is not None and name != "id"}
 
 
-def _valid(record_type: RecordType[R], values: Mapping[str, Any]) -> R:
+def valid(record_type: RecordType[R], values: Mapping[str, Any]) -> R:
+    """A record of these values, if every one is acceptable; raises InvalidError that names those that are not."""
     try:
         valid = msgspec.convert(values, record_type.struct, strict=False)
     except msgspec.ValidationError as error:
@@ -405,7 +406,7 @@ def _outside(record_type: RecordType[Any], values: Any) -> dict[str, str]:
 def problem_of(error: msgspec.ValidationError) -> dict[str, str]:
     """Field to sentence, of what msgspec found wrong; no value is repeated."""
     sentence, _, place = str(error).partition(" - at `$.")
-    return {(place.rstrip("`").partition("[")[0] or "record"): sentence + "."}
+    return {(place.rstrip("`").partition("[")[0] or "record"): without_values(sentence)}
 
 
 def _first(field_: Field, value: Any) -> list[Change]:

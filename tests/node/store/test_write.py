@@ -1,0 +1,174 @@
+"""The write door: for every record type, no row without its operation and its audit entry, and nothing half-written."""
+
+from datetime import date
+from typing import Any
+
+import msgspec
+import pytest
+
+from node.audit.records import AUDIT_ENTRY
+from node.audit.verify import verify_chain
+from node.errors import InvalidError, NotFoundError, RefusedError
+from node.patients.records import ALLERGY, PATIENT, Allergy, Patient, Severity, Sex
+from node.records import the_registry
+from node.security.access import Access, Actor, Role, the_system
+from node.store.sqlcipher import Connection
+from node.store.store import Store
+from node.store.write import Door
+from node.vitals.records import BLOOD_PRESSURE
+from sync.operations import id_bytes
+from sync.records import RecordType
+from sync.stores.sqlite import Log
+from tests.node.store.samples import a_valid
+
+WRITTEN = [record_type for record_type in the_registry() if record_type.trait(Access).write is not None]  # type: ignore[union-attr]
+IDS = [record_type.name for record_type in WRITTEN]
+
+
+async def a_patient(store: Store) -> str:
+    return await store.write(the_system(), lambda door: door.create(PATIENT, a_valid(PATIENT)))
+
+
+def counts(connection: Connection, table: str) -> tuple[int, int, int]:
+    """Rows of a type, operations of that type, audit entries about it that are rows."""
+    rows = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    operations = connection.execute("SELECT count(*) FROM operation WHERE type = ?", (table,)).fetchone()[0]
+    query = "SELECT count(*) FROM audit_entry WHERE entity = ? AND dot IS NOT NULL"
+    return rows, operations, connection.execute(query, (table,)).fetchone()[0]
+
+
+@pytest.mark.parametrize("record_type", WRITTEN, ids=IDS)
+async def test_a_new_record_is_a_row_an_operation_and_an_audit_entry(
+    store: Store, record_type: RecordType[Any]
+) -> None:
+    patient = await a_patient(store) if record_type.name != "patient" else None
+    before = await store.read(lambda connection: counts(connection, record_type.name))
+    record = await store.write(the_system(), lambda door: door.create(record_type, a_valid(record_type, patient)))
+    after = await store.read(lambda connection: counts(connection, record_type.name))
+    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1]
+    assert await store.get(record_type, record) == a_valid(record_type, patient, id=record)
+
+
+@pytest.mark.parametrize("record_type", WRITTEN, ids=IDS)
+async def test_who_may_not_write_leaves_nothing_behind(store: Store, record_type: RecordType[Any]) -> None:
+    patient = await a_patient(store) if record_type.name != "patient" else None
+    nobody = Actor(id=None, name="", role=Role.PATIENT, permissions=frozenset())
+    before = await store.read(lambda connection: counts(connection, record_type.name))
+    with pytest.raises(RefusedError):
+        await store.write(nobody, lambda door: door.create(record_type, a_valid(record_type, patient)))
+    assert await store.read(lambda connection: counts(connection, record_type.name)) == before
+
+
+async def test_nobody_writes_audit_entries_through_the_door(store: Store) -> None:
+    with pytest.raises(RefusedError):
+        await store.write(the_system(), lambda door: door.create(AUDIT_ENTRY, a_valid(AUDIT_ENTRY)))
+
+
+async def test_work_that_fails_half_way_writes_nothing_and_the_chain_goes_on(store: Store) -> None:
+    def half(door: Door) -> None:
+        door.create(PATIENT, a_valid(PATIENT))
+        raise InvalidError({"phone": "No."})
+
+    with pytest.raises(InvalidError):
+        await store.write(the_system(), half)
+    assert await store.read(lambda connection: counts(connection, "patient")) == (0, 0, 0)
+    await a_patient(store)
+    findings = await store.log(lambda log: verify_chain(log, store.signing.fingerprint, 1))
+    assert [finding.holds for finding in findings] == [True, True]
+
+
+async def test_what_is_said_together_is_one_group(store: Store) -> None:
+    def work(door: Door) -> tuple[str, str]:
+        patient = door.create(PATIENT, a_valid(PATIENT))
+        return patient, door.create(ALLERGY, a_valid(ALLERGY, patient))
+
+    patient, allergy = await store.write(the_system(), work)
+
+    def groups(log: Log) -> list[tuple[int, int]]:
+        stored = log.history("patient", id_bytes(patient)) + log.history("allergy", id_bytes(allergy))
+        return [(item.operation.group_first, item.operation.group_count) for item in stored]
+
+    assert await store.log(groups) == [(1, 2), (1, 2)]
+
+
+async def test_a_change_names_the_write_it_replaces_and_keeps_history(store: Store) -> None:
+    patient = await a_patient(store)
+    await store.write(the_system(), lambda door: door.change(PATIENT, patient, {"village": "Sonpur"}))
+    await store.write(the_system(), lambda door: door.change(PATIENT, patient, {"village": "Sonpur"}))
+    history = await store.log(lambda log: log.history("patient", id_bytes(patient)))
+    assert [len(item.operation.changes) for item in history][1:] == [1]
+    assert history[1].operation.context[0].dots == (history[0].operation.dot,)
+    assert (await store.get(PATIENT, patient)).village == "Sonpur"
+
+
+async def test_a_phone_that_is_removed_and_one_that_is_added_are_two_changes(store: Store) -> None:
+    patient = await a_patient(store)
+    await store.write(the_system(), lambda door: door.change(PATIENT, patient, {"other_phones": ["000000001"]}))
+    assert (await store.get(PATIENT, patient)).other_phones == ("000000001",)
+
+
+async def test_a_measurement_is_not_changed(store: Store) -> None:
+    patient = await a_patient(store)
+    reading = await store.write(
+        the_system(), lambda door: door.create(BLOOD_PRESSURE, a_valid(BLOOD_PRESSURE, patient))
+    )
+    with pytest.raises(InvalidError):
+        await store.write(the_system(), lambda door: door.change(BLOOD_PRESSURE, reading, {"systolic": "120"}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("systolic", "900"), ("systolic", "NaN"), ("systolic", "-Infinity"), ("taken_at", "yesterday"), ("arm", "tail")],
+)
+async def test_an_impossible_value_is_refused_by_name(store: Store, field: str, value: str) -> None:
+    patient = await a_patient(store)
+    reading = msgspec.to_builtins(a_valid(BLOOD_PRESSURE, patient)) | {field: value}
+
+    def work(door: Door) -> None:
+        from node.store.write import valid
+
+        door.create(BLOOD_PRESSURE, valid(BLOOD_PRESSURE, reading))
+
+    with pytest.raises(InvalidError) as refused:
+        await store.write(the_system(), work)
+    assert field in refused.value.fields
+    assert value not in str(refused.value.fields)
+
+
+async def test_an_allergy_of_nobody_is_refused(store: Store) -> None:
+    allergy = Allergy(
+        patient_id="01900000-0000-7000-8000-00000000dead", allergen="Penicillin", severity=Severity.SEVERE
+    )
+    with pytest.raises(NotFoundError):
+        await store.write(the_system(), lambda door: door.create(ALLERGY, allergy))
+
+
+async def test_a_void_record_stays_with_its_values(store: Store) -> None:
+    patient = await a_patient(store)
+    await store.write(the_system(), lambda door: door.void(PATIENT, patient, "entered twice"))
+    row = await store.read(lambda connection: connection.execute("SELECT _void, first_name FROM patient").fetchone())
+    assert row == (1, "कमला Devi")
+
+
+async def test_no_planted_value_of_a_sensitive_field_is_in_the_opened_database(store: Store) -> None:
+    planted = Patient(
+        first_name="Asha",
+        date_of_birth=date(1980, 1, 1),
+        sex=Sex.FEMALE,
+        phone="7000000123",
+        other_phones=("7000000456",),
+        abha_number="91-7000-0000-0789",
+    )
+    patient = await store.write(the_system(), lambda door: door.create(PATIENT, planted))
+    await store.write(the_system(), lambda door: door.change(PATIENT, patient, {"phone": "7000000999"}))
+
+    def everything(connection: Connection) -> bytes:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        cells = [cell for (name,) in tables for row in connection.execute(f"SELECT * FROM [{name}]") for cell in row]
+        return b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in cells)
+
+    opened = await store.read(everything)
+    assert b"Asha" in opened
+    for value in (b"7000000123", b"7000000456", b"91-7000-0000-0789", b"7000000999"):
+        assert value not in opened
+    assert (await store.get(PATIENT, patient)).phone == "7000000999"
