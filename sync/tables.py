@@ -89,11 +89,12 @@ def row_of(record_type: RecordType[Any], record: str, state: RecordState, cipher
 
 
 def _cells(record_type: RecordType[Any], field: Field, value: Any, cipher: FieldCipher) -> Iterable[Any]:
-    if field.sensitive is None:
+    sensitive = record_type.sensitive_of.get(field.name)
+    if sensitive is None:
         return (_plain(value),)
     place = f"{record_type.name}.{field.name}".encode()
     sealed = None if value is None else cipher.seal(msgspec.json.encode(value), place)
-    if not field.sensitive.searchable:
+    if not sensitive.searchable:
         return (sealed,)
     return sealed, (cipher.index(str(value)) if isinstance(value, str) else None)
 

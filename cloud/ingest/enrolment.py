@@ -172,5 +172,3 @@ async def directory(connection: Connection, known: int) -> tuple[int, list[tuple
         return None
     rows = await connection.fetch("SELECT id, name FROM clinic WHERE enrolled_at IS NOT NULL ORDER BY name, id")
     return version, [(row["id"], row["name"]) for row in rows]
-
-

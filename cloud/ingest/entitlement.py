@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from sync.log import OUT_OF_SCOPE, Folded, groups
+from sync.log import Folded, groups
 from sync.merge import is_void, visible
 from sync.operations import AUDIT, Id, Operation, id_bytes, id_text
 from sync.records import Entitles, RecordType, Registry
@@ -77,7 +77,8 @@ _LOCK_SPACE = 0x6E6164
 _GRANT = """
 INSERT INTO entitlement (subject, clinic, source, until, why)
 SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::date[], $5::text[])
-ON CONFLICT (subject, clinic, source) DO UPDATE SET until = excluded.until WHERE entitlement.until IS DISTINCT FROM excluded.until
+ON CONFLICT (subject, clinic, source) DO UPDATE SET until = excluded.until
+WHERE entitlement.until IS DISTINCT FROM excluded.until
 """
 _STRANGERS = """
 SELECT subject, clinic FROM unnest($1::bytea[], $2::bytea[]) AS asked (subject, clinic)
@@ -100,7 +101,8 @@ SELECT $2::bytea, o.author, o.epoch, o.lane, o.sequence, o.group_first, $1::byte
 """
 _PAST_ACTORS = """
 SELECT DISTINCT o.actor, n.clinic FROM operation o JOIN node n ON n.alias = o.author
-WHERE coalesce(o.patient, o.record) = $1 AND o.patient IS NOT NULL AND o.lane <> 'audit' AND o.actor IS NOT NULL AND n.clinic <> $2
+WHERE coalesce(o.patient, o.record) = $1 AND o.patient IS NOT NULL AND o.lane <> 'audit' AND o.actor IS NOT NULL
+    AND n.clinic <> $2
 """
 
 
@@ -138,7 +140,9 @@ def homes(registry: Registry, operations: Iterable[Operation], clinic: Id, right
     found: list[Right] = []
     for operation in operations:
         record_type = registry.get(operation.type)
-        creates = record_type is not None and record_type.patient_field == "id" and operation.record == operation.patient
+        creates = (
+            record_type is not None and record_type.patient_field == "id" and operation.record == operation.patient
+        )
         if creates and operation.scope == clinic and not rights.has_home(operation.record):
             home = Right(operation.record, clinic, b"", None, HOME)
             rights.add(home)
@@ -256,4 +260,3 @@ def live_rows(
         for clinic in sorted(rights.clinics(operation, today) - {own})
         if (operation.subject, clinic) not in filled
     ]
-

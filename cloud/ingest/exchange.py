@@ -118,9 +118,7 @@ def _is_storable(operation: Operation) -> bool:
 class _Push:
     """One transaction: the lanes of one request."""
 
-    def __init__(
-        self, centre: Centre, log: Log, node: Node, request: ExchangeRequest, contact: Contact
-    ) -> None:
+    def __init__(self, centre: Centre, log: Log, node: Node, request: ExchangeRequest, contact: Contact) -> None:
         self.centre, self.log, self.node, self.request, self.contact = centre, log, node, request, contact
         self.connection: Connection = log.connection
         self.statement = b""
@@ -164,9 +162,7 @@ class _Push:
         ]
         self.statement = check_signature(self.request, self.node.public_key, self.node.fingerprint, statements)
 
-    async def _continue(
-        self, claimed: Sequence[Claimed], sealed: Sequence[Leaves], heads: dict[str, Known]
-    ) -> Pushed:
+    async def _continue(self, claimed: Sequence[Claimed], sealed: Sequence[Leaves], heads: dict[str, Known]) -> Pushed:
         verified: list[Verified] = []
         reasons: dict[str, str] = {}
         aside: list[Aside] = []
@@ -225,7 +221,7 @@ class _Push:
             return []
         reasons = await self._log_and_feed(new)
         await self._move_heads(lanes)
-        await self._keep_signature()
+        await self._keep_signature([lane.lane for lane in lanes])
         oldest = min(operation.hlc for operation, _, _ in new)
         lag = int(self.contact.at.timestamp() * 1000) - milliseconds_of(oldest)
         await nodes.note(self.connection, self.node, msgspec.structs.replace(self.contact, lag_ms=max(lag, 0)))
@@ -280,12 +276,14 @@ class _Push:
             [lane.operations[-1][0].hlc for lane in lanes],
         )
 
-    async def _keep_signature(self) -> None:
+    async def _keep_signature(self, lanes: Sequence[str]) -> None:
         await self.connection.execute(
-            "INSERT INTO request_signature (author, signature, statement) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            "INSERT INTO request_signature (author, signature, statement, lanes) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT DO NOTHING",
             self.node.alias,
             self.request.signature,
             self.statement,
+            lanes,
         )
 
 

@@ -1,12 +1,16 @@
 """The open centre: database, keys, record types and clock, handed to every slice. Knows no slice and no web."""
 
-
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from cloud.settings import Settings
 from cloud.store.database import Database
 from cloud.store.keys import Keys
 from cloud.store.migrations import migrate
+from node.http.pages import Pages, SyncLine
+from node.http.show import Place
 from sync.chain import SigningKey
 from sync.clock import Milliseconds, WallClock, wall_milliseconds
 from sync.records import Registry
@@ -15,6 +19,16 @@ from sync.stores.postgres import Author, Authors, Connection, Log, install, refo
 
 INDIA = timedelta(hours=5, minutes=30)
 _INSTALL_LOCK = 0x6E616466
+
+
+@dataclass(frozen=True)
+class Front:
+    """What is only needed to serve: templates, menu, log; and what slices keep for their routes, by name."""
+
+    pages: Pages = field(default_factory=lambda: Pages(environments={}, catalogues={}))
+    places: tuple[Place, ...] = ()
+    log: Any = None
+    services: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Centre:
@@ -27,11 +41,36 @@ class Centre:
         keys: Keys,
         registry: Registry,
         wall: WallClock = wall_milliseconds,
+        front: Front | None = None,
     ) -> None:
         self.settings, self.database, self.registry, self.wall = settings, database, registry, wall
         self.cipher = FieldCipher(keys.field)
         self.signing = SigningKey(keys.signing)
         self.authors = Authors()
+        self.front = front or Front()
+
+    # -- what a page needs (node.http.show.Shown)
+
+    @property
+    def pages(self) -> Pages:
+        """The templates."""
+        return self.front.pages
+
+    @property
+    def shown_name(self) -> str:
+        """The name in the page's head."""
+        return "Nadi"
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """The menu."""
+        return self.front.places
+
+    def sync_line(self) -> SyncLine | None:
+        """The cloud itself shares with nobody."""
+        return None
+
+    # -- what the log needs
 
     def log(self, connection: Connection) -> Log:
         """The log over one connection."""
@@ -65,5 +104,3 @@ class Centre:
 def at(milliseconds: Milliseconds) -> datetime:
     """An aware UTC time of Unix milliseconds."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-

@@ -1,7 +1,7 @@
 """The pool of connections to PostgreSQL: one that is named, or one of our own in the data folder. Knows no table."""
 
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
@@ -79,7 +79,7 @@ async def connect(url: str, size: int) -> Database:
 
 
 @asynccontextmanager
-async def opened(url: str, folder: Path, size: int) -> AsyncIterator[Database]:
+async def opened(url: str, folder: Path, size: int) -> AsyncGenerator[Database]:
     """The database of this URL, or our own in the folder where the URL is empty; closed at the end."""
     database = await connect(url or own_server(folder), size)
     try:

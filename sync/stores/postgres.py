@@ -84,7 +84,9 @@ class Authors:
         author = self._by_fingerprint.get(fingerprint)
         return author.clinic if author else None
 
-    async def learn(self, connection: Connection, fingerprints: Collection[bytes], numbers: Collection[int] = ()) -> None:
+    async def learn(
+        self, connection: Connection, fingerprints: Collection[bytes], numbers: Collection[int] = ()
+    ) -> None:
         """Remember those of these authors that have enrolled."""
         names = [fingerprint for fingerprint in fingerprints if fingerprint not in self._by_fingerprint]
         aliases = [number for number in numbers if number not in self._by_number]
@@ -117,7 +119,8 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 _INSERT = """
-INSERT INTO operation (author, epoch, lane, sequence, group_first, hlc, type, record, patient, scope, actor, set_aside, leaf, body)
+INSERT INTO operation
+    (author, epoch, lane, sequence, group_first, hlc, type, record, patient, scope, actor, set_aside, leaf, body)
 SELECT $1::integer, $2::bigint, * FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bytea[],
     $9::bytea[], $10::bytea[], $11::bytea[], $12::text[], $13::bytea[], $14::bytea[])
 ON CONFLICT DO NOTHING
@@ -364,7 +367,9 @@ class Log:
         record_type = self.registry.get(type_name)
         if record_type is None:
             return None
-        stored = await self.connection.fetchval(f"SELECT _state FROM {quoted(type_name)} WHERE id = $1", id_text(record))  # noqa: S608
+        stored = await self.connection.fetchval(
+            f"SELECT _state FROM {quoted(type_name)} WHERE id = $1", id_text(record)
+        )
         return None if stored is None else state_of(record_type, stored, self.cipher)
 
 
@@ -459,7 +464,10 @@ async def install(connection: Connection, registry: Registry) -> list[str]:
 def _tables(record_type: RecordType[Any]) -> list[str]:
     """The statements of a type: its table, filed by clinic, and indexes; a record is found by its id alone as well."""
     name = record_type.name
-    statements = [*create_table(record_type, POSTGRES), f"CREATE INDEX IF NOT EXISTS {name}_by_id ON {quoted(name)} (id)"]
+    statements = [
+        *create_table(record_type, POSTGRES),
+        f"CREATE INDEX IF NOT EXISTS {name}_by_id ON {quoted(name)} (id)",
+    ]
     if record_type.patient_field is None or record_type.lane != "clinical":
         statements.append(f"CREATE INDEX IF NOT EXISTS {name}_of_scope ON {quoted(name)} (_scope, _hlc)")
     return statements

@@ -80,6 +80,7 @@ CREATE TABLE request_signature (
     author integer NOT NULL,
     signature bytea NOT NULL,
     statement bytea NOT NULL,
+    lanes text[] NOT NULL,
     received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (author, signature)
 );

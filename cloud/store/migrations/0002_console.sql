@@ -11,7 +11,7 @@ CREATE TABLE admin_account (
 CREATE TABLE admin_session (
     token_hash bytea PRIMARY KEY,
     admin text NOT NULL,
-    csrf text NOT NULL,
+    name text NOT NULL,
     address text NOT NULL,
     made_at timestamptz NOT NULL DEFAULT now(),
     seen_at timestamptz NOT NULL DEFAULT now()
@@ -28,6 +28,8 @@ CREATE TABLE admin_audit (
     request text NOT NULL,
     detail text
 );
+
+CREATE INDEX admin_audit_by_action ON admin_audit (action, address, at);
 
 CREATE TABLE verification (
     author integer NOT NULL,

@@ -4,14 +4,7 @@ Record tables are not here: they are folds of the log, derived from the registry
 """
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-if TYPE_CHECKING:
-    from asyncpg import Connection as _Connection
-
-    Connection: TypeAlias = _Connection[Any]
-else:
-    Connection: TypeAlias = Any
+from typing import Any
 
 _LOCK = 0x6E616469
 """One migration at a time, however many workers start together."""
@@ -26,7 +19,7 @@ def all_migrations() -> list[tuple[str, str]]:
     return [(name.removesuffix(".sql"), (folder / name).read_text(encoding="utf-8")) for name in found]
 
 
-async def migrate(connection: Connection) -> list[str]:
+async def migrate(connection: Any) -> list[str]:
     """Apply what is pending, all in one transaction; returns the names applied."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)

@@ -21,4 +21,6 @@ async def test_two_boxes_and_the_cloud_end_with_equal_states(centre: Centre, tmp
 
     expected = await rampur.state_hash(patient)
     assert await sitapur.state_hash(patient) == expected
-    assert await centre.database.read(lambda connection: centre.log(connection).state_hash(id_bytes(patient))) == expected
+    assert (
+        await centre.database.read(lambda connection: centre.log(connection).state_hash(id_bytes(patient))) == expected
+    )
