@@ -2,6 +2,6 @@
 
 from node.accounts.slice import SLICE as ACCOUNTS
 from node.link.slice import SLICE as LINK
-from node.store.slice import Slice
+from node.store.plug import Slice
 
 SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK)

@@ -106,7 +106,7 @@ T = TypeVar("T")
 _PLAIN = (str, int, bool, date, datetime, Decimal, bytes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
     """One field: its name, Python type (``kind``) without None, merge rule and traits."""
 
@@ -120,12 +120,12 @@ class Field:
         """The trait of this kind, if the field carries one."""
         return next((trait for trait in self.traits if isinstance(trait, kind)), None)
 
-    @property
+    @cached_property
     def is_many(self) -> bool:
         """Whether the field holds a list of values."""
         return get_origin(self.kind) in (list, tuple)
 
-    @property
+    @cached_property
     def sensitive(self) -> Sensitive | None:
         """How the field is encrypted once more, if it is."""
         return self.trait(Sensitive)

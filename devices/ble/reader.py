@@ -67,9 +67,7 @@ class RadioSettings(msgspec.Struct, frozen=True, kw_only=True):
 class BleReader:
     """Reads until cancelled."""
 
-    def __init__(
-        self, sink: Sink, memory: DeviceMemory, clock: Clock, settings: RadioSettings | None = None
-    ) -> None:
+    def __init__(self, sink: Sink, memory: DeviceMemory, clock: Clock, settings: RadioSettings | None = None) -> None:
         self.settings = settings or RadioSettings()
         self._sink = sink
         self._memory = memory
@@ -92,9 +90,7 @@ class BleReader:
         )
 
     def _state(self, state: State, fault: str = "", hint: str = "") -> RadioHealth:
-        return RadioHealth(
-            state=state, sentence=SENTENCES[state], since=self._clock.now(), fault=fault, hint=hint
-        )
+        return RadioHealth(state=state, sentence=SENTENCES[state], since=self._clock.now(), fault=fault, hint=hint)
 
     async def run(self) -> None:
         """Read until cancelled; without a radio, wait and try again."""
@@ -278,9 +274,7 @@ class BleReader:
             fault = PairingRefusedError(number)
         faults = self._instruments.get(number, InstrumentHealth(device=number)).faults + 1
         hint = fault.hint if isinstance(fault, DevicesError) else InstrumentError.hint
-        sentence = (
-            str(fault) if isinstance(fault, DevicesError) else f"Instrument {number} could not be read."
-        )
+        sentence = str(fault) if isinstance(fault, DevicesError) else f"Instrument {number} could not be read."
         log.warning("instrument %s: %s", number, type(fault).__name__)
         progress = self._stored(number, visit) if visit.stored else {}
         self._note(number, fault=sentence, hint=hint, faults=faults, **progress)

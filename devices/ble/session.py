@@ -117,9 +117,7 @@ class Visit:
         return note
 
     def _arrival(self, channel: str, payload: bytes) -> Arrival:
-        return Arrival(
-            channel=channel, payload=payload, at=self._clock.now(), monotonic_ns=self._clock.monotonic_ns()
-        )
+        return Arrival(channel=channel, payload=payload, at=self._clock.now(), monotonic_ns=self._clock.monotonic_ns())
 
     async def _store(self, arrival: Arrival) -> None:
         await self._sink(
@@ -143,9 +141,7 @@ class Visit:
         try:
             return bytes(await client.read_gatt_char(full(channel)))
         except BleakError as fault:
-            log.info(
-                "instrument %s: reading %s failed: %s", self.instrument.device, channel, type(fault).__name__
-            )
+            log.info("instrument %s: reading %s failed: %s", self.instrument.device, channel, type(fault).__name__)
             return None
 
     async def _store_read(self, client: BleakClient, channel: str) -> None:

@@ -104,9 +104,7 @@ def parse_raw(event: RawEvent, _about: DeviceFacts) -> Parsed:
         channel_id(_text(sent, "uuid")),
         _octets(_text(sent, "hex")),
     )
-    return (
-        msgspec.structs.replace(inner, received_at=received_by_gateway(_text(sent, "rx"), event.received_at)),
-    )
+    return (msgspec.structs.replace(inner, received_at=received_by_gateway(_text(sent, "rx"), event.received_at)),)
 
 
 def parse_theengs(event: RawEvent, _about: DeviceFacts) -> Parsed:
@@ -114,9 +112,7 @@ def parse_theengs(event: RawEvent, _about: DeviceFacts) -> Parsed:
     sent = document(event.payload)
     device = device_id(_text(sent, "id"))
     if "characteristic" in sent and "read" in sent:
-        return (
-            _inner(event, device, channel_id(_text(sent, "characteristic")), _octets(_text(sent, "read"))),
-        )
+        return (_inner(event, device, channel_id(_text(sent, "characteristic")), _octets(_text(sent, "read"))),)
     if "servicedata" in sent and "servicedatauuid" in sent:
         advert = "adv:" + channel_id(_text(sent, "servicedatauuid"))
         return (_inner(event, device, advert, _octets(_text(sent, "servicedata"))),)

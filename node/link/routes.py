@@ -7,7 +7,8 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from node.http.record_routes import PREFIX, actor_of
+from node.http.asker import actor_of
+from node.http.record_routes import PREFIX
 from node.http.show import part, show
 from node.link import queries
 from node.link.queries import OtherClinic, Standing

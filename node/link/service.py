@@ -42,7 +42,7 @@ class Round(msgspec.Struct, frozen=True):
 
 
 class NotEnrolledError(NadiError):
-    """This clinic has not been enrolled with a cloud."""
+    """The clinic has not been enrolled with a cloud."""
 
     hint = "Ask the admin of the cloud for a code and run 'nadi enrol'. Until then everything works here, alone."
 

@@ -146,7 +146,7 @@ class Log:
         if record_type is None:
             return None
         row = self.connection.execute(
-            f"SELECT _state FROM {type_name} WHERE id = ?",
+            f"SELECT _state FROM {type_name} WHERE id = ?",  # noqa: S608 - a registered name
             (id_text(record),),
         ).fetchone()
         return state_of(record_type, row[0], self.cipher) if row else None

@@ -11,8 +11,7 @@ from devices.readings import DeviceFacts, RawEvent, Rejected
 from devices.registry import DECODER_VERSION, QUIRKS, matches, quirks_of
 
 VECTORS = {
-    vector["id"]
-    for vector in json.loads(Path("tests/vectors/devices.json").read_text(encoding="utf-8"))["vectors"]
+    vector["id"] for vector in json.loads(Path("tests/vectors/devices.json").read_text(encoding="utf-8"))["vectors"]
 }
 
 
@@ -39,9 +38,7 @@ def test_every_channel_has_one_driver() -> None:
     assert REGISTRY.version == DECODER_VERSION
 
 
-@pytest.mark.parametrize(
-    "quirk", QUIRKS, ids=[f"{quirk.name}-{quirk.maker or quirk.model}" for quirk in QUIRKS]
-)
+@pytest.mark.parametrize("quirk", QUIRKS, ids=[f"{quirk.name}-{quirk.maker or quirk.model}" for quirk in QUIRKS])
 def test_every_quirk_names_what_proves_it(quirk: object) -> None:
     proof: str = getattr(quirk, "proof", "")
     kind, _, vector = proof.partition("vector ")

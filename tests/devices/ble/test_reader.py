@@ -95,9 +95,7 @@ class WatchedMemory(InProcessMemory):
 class Ward:
     """A practice clinic, a reader in front of it, and what it stored."""
 
-    def __init__(
-        self, clinic: PracticeClinic, shelf: Shelf, memory: WatchedMemory, reader: BleReader
-    ) -> None:
+    def __init__(self, clinic: PracticeClinic, shelf: Shelf, memory: WatchedMemory, reader: BleReader) -> None:
         self.clinic = clinic
         self.shelf = shelf
         self.memory = memory
@@ -168,9 +166,7 @@ async def test_only_what_is_new_is_fetched_by_a_bonded_reader(ward: Ward) -> Non
 async def test_a_meter_that_is_carried_away_is_resumed_behind_the_last_record(ward: Ward) -> None:
     ward.meter.hang_up_after = 3
     await fill(ward.meter, 90, 91, 92, 93, 94, 95)
-    await ward.memory.until(
-        lambda: METER in ward.memory.bookmarks and ward.memory.bookmarks[METER].sequence == 6
-    )
+    await ward.memory.until(lambda: METER in ward.memory.bookmarks and ward.memory.bookmarks[METER].sequence == 6)
     assert sorted(set(ward.shelf.sequences())) == [1, 2, 3, 4, 5, 6]
     assert ward.shelf.sequences()[-1] == 6
 
