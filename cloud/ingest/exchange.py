@@ -34,7 +34,7 @@ from sync.exchange import (
 from sync.log import OUT_OF_SCOPE
 from sync.operations import AUDIT, Operation
 from sync.protocol import AWAITING_SEED, VERSION, Aside, ExchangeReply, ExchangeRequest, Head
-from sync.stores.postgres import Connection, Log, Sealed
+from sync.stores.postgres import Author, Connection, Log, Sealed
 
 GAP, FORK, UNVERIFIED = "gap", "fork", "unverified"
 """Why a lane was not taken. unverified: it came with one that awaits a seed, so that the signature could not be checked."""
@@ -57,6 +57,7 @@ async def exchange(centre: Centre, data: bytes, software: str | None = None) -> 
     request = open_request(data)
     node = await centre.database.read(lambda connection: nodes.find(connection, request.alias))
     nodes.admit(node, request.epoch, at(received_at))
+    centre.authors.add(Author(node.alias, node.fingerprint, node.clinic))
     contact = Contact(at=at(received_at), clock_offset_ms=request.sent_at - received_at, software=software)
     pushed = await _push(centre, node, request, contact)
     page = feed.Page(None, request.cursor, more=False)

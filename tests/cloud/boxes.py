@@ -10,6 +10,7 @@ from typing import Any
 from cloud.ingest.enrolment import add_clinic, enrol
 from cloud.ingest.exchange import exchange
 from cloud.store.centre import Centre
+from cloud.store.keys import Keys as CloudKeys
 from node.accounts.records import USER, User
 from node.patients.records import PATIENT, REFERRAL, Patient, Referral, Sex
 from node.records import the_registry
@@ -19,13 +20,17 @@ from node.store.store import Store, create
 from node.store.write import Door
 from node.vitals.records import GLUCOSE, Glucose
 from sync.certificates import Certificate, accept, ask_to_enrol
-from sync.chain import GENESIS
+from sync.chain import GENESIS, leaf_of
 from sync.clock import wall_milliseconds
 from sync.exchange import Composed, Outgoing, Place, compose, pulled, read_reply
-from sync.operations import Operation, id_bytes
+from sync.operations import Operation, canonical, id_bytes
 from sync.outbox import in_order, whole_groups
 from sync.protocol import ExchangeReply
 from sync.stores.sqlite import Log
+
+
+NOWHERE = Place(0, 1)
+CLOUD_KEYS = CloudKeys(b"f" * 32, b"s" * 32)
 
 
 @dataclass
@@ -34,7 +39,7 @@ class Box:
 
     store: Store
     staff: Actor
-    place: Place = Place(0, 1)
+    place: Place = NOWHERE
     acknowledged: dict[str, int] = field(default_factory=dict[str, int])
     replies: list[ExchangeReply] = field(default_factory=list[ExchangeReply])
 
@@ -102,7 +107,7 @@ class Box:
 
 async def a_box(folder: Path, name: str = "Rampur") -> Box:
     """A box of a clinic of its own, with one nurse; it does not know the cloud."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True)  # noqa: ASYNC240 - a test's own folder
     seed = name.encode().ljust(32, b"-")[:32]
     keys = Keys(seed, seed[::-1], (b"signing " + seed)[:32])
     create(folder, keys, name)
@@ -158,3 +163,11 @@ async def a_rename(box: Box, patient: str, first_name: str) -> str:
 def sequences(operations: Sequence[Operation]) -> list[int]:
     """The sequences of operations."""
     return [operation.dot.sequence for operation in operations]
+
+
+async def leaves_again(box: Box, out: Outgoing) -> Outgoing:
+    """What a lane would be had these operations been written instead, as the holder of the box's key can make it."""
+    subjects = {operation.subject for operation in out.operations}
+    seeds = await box.store.log(lambda log: {subject: log.seed(subject) for subject in subjects})
+    leaves = [leaf_of(seeds[o.subject] or b"", o.dot, canonical(o)) for o in out.operations]
+    return Outgoing(out.operations, leaves, out.previous)

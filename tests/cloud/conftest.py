@@ -11,10 +11,9 @@ import pytest
 from cloud.settings import Settings
 from cloud.store.centre import Centre
 from cloud.store.database import connect, own_server
-from cloud.store.keys import Keys
 from node.records import the_registry
+from tests.cloud.boxes import CLOUD_KEYS
 
-KEYS = Keys(b"f" * 32, b"s" * 32)
 _numbers = itertools.count(1)
 
 
@@ -32,7 +31,7 @@ async def _make_template(url: str, folder: Path) -> None:
     await connection.execute("CREATE DATABASE template_of_tests")
     await connection.close()
     database = await connect(_named(url, "template_of_tests"), 1)
-    await Centre(Settings(data=folder), database, KEYS, the_registry()).prepare()
+    await Centre(Settings(data=folder), database, CLOUD_KEYS, the_registry()).prepare()
     await database.close()
 
 
@@ -56,5 +55,5 @@ async def database_url(postgres: str) -> AsyncIterator[str]:
 async def centre(database_url: str, tmp_path: Path) -> AsyncIterator[Centre]:
     """An open centre over a fresh database; its clock is the machine's."""
     database = await connect(database_url, 8)
-    yield Centre(Settings(data=tmp_path, secure_cookies=False), database, KEYS, the_registry())
+    yield Centre(Settings(data=tmp_path, secure_cookies=False), database, CLOUD_KEYS, the_registry())
     await database.close()
