@@ -291,7 +291,7 @@ def _device(address: str) -> str:
 
 
 def _environment(settings: Mapping[str, Any]) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("NADI_")}  # noqa: TID251 - passed on
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NADI_")}
     return {**kept, "PYTHONPATH": str(ROOT), **{name: str(value) for name, value in settings.items()}}
 
 
