@@ -2,6 +2,8 @@
 
 from node.accounts.slice import SLICE as ACCOUNTS
 from node.link.slice import SLICE as LINK
+from node.notes.slice import SLICE as NOTES
 from node.store.plug import Slice
+from node.vitals.slice import SLICE as VITALS
 
-SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK)
+SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, VITALS, NOTES)
