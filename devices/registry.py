@@ -45,9 +45,7 @@ class Quirk(msgspec.Struct, frozen=True, kw_only=True):
 # itself.
 QUIRKS: tuple[Quirk, ...] = (
     Quirk(name="big_endian_tail", maker="beurer", model=r"BM ?(48|59|85)", proof="vector bp-beurer-bm85-1"),
-    Quirk(
-        name="big_endian_tail", maker="", model=r"elite ?900", proof="derdilla/blood-pressure-monitor-fl#735"
-    ),
+    Quirk(name="big_endian_tail", maker="", model=r"elite ?900", proof="derdilla/blood-pressure-monitor-fl#735"),
     Quirk(name="ketone_context", maker=r"i-?sens", model=r"", proof="vector ctx-carensens-ketone"),
     Quirk(name="ketone_context", maker="", model=r"caresens", proof="vector ctx-carensens-ketone"),
     Quirk(
@@ -56,13 +54,9 @@ QUIRKS: tuple[Quirk, ...] = (
         model="",
         proof="tidepool uploader, taidoc driver",
     ),
-    Quirk(
-        name="sequence_reversed", maker="", model=r"^(td-?4|fora )", proof="tidepool uploader, taidoc driver"
-    ),
+    Quirk(name="sequence_reversed", maker="", model=r"^(td-?4|fora )", proof="tidepool uploader, taidoc driver"),
     Quirk(name="unlisted_samples", maker="roche", model="", proof="tidepool uploader, bluetoothLEDriver"),
-    Quirk(
-        name="unlisted_samples", maker="", model=r"^meter\+\d", proof="tidepool uploader, bluetoothLEDriver"
-    ),
+    Quirk(name="unlisted_samples", maker="", model=r"^meter\+\d", proof="tidepool uploader, bluetoothLEDriver"),
 )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -13,20 +13,21 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromQuery
 from litestar.response import Redirect, Stream
-from litestar.static_files import create_static_files_router
+from litestar.static_files import create_static_files_router  # pyright: ignore[reportUnknownVariableType] - open in litestar
 from litestar.types import ASGIApp
 
 from node.errors import SignedOutError
+from node.http.asker import actor_of, request_id_of
 from node.http.edge import Edge, edge_layer
 from node.http.live import events
 from node.http.pages import STATIC_BUILD
 from node.http.problems import answer_problem, problem_of
-from node.http.record_routes import PREFIX, actor_of, record_routers
+from node.http.record_routes import PREFIX, record_routers
 from node.http.show import show
 from node.security.access import Actor
 from node.slices import SLICES
 from node.store.clinic import Clinic
-from node.store.slice import Slice
+from node.store.plug import Slice
 from node.store.write import Check
 from sync.stores.sqlite import Listener
 
@@ -57,7 +58,7 @@ def create_app(clinic: Clinic, slices: Sequence[Slice] = SLICES) -> ASGIApp:
     """The application over an open clinic. Nothing is read from the environment here."""
 
     @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+    async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         clinic.tell_open_pages(asyncio.get_running_loop())
         async with AsyncExitStack() as stack:
             for plugged in slices:
@@ -83,6 +84,7 @@ def create_app(clinic: Clinic, slices: Sequence[Slice] = SLICES) -> ASGIApp:
         exception_handlers=dict(handlers),
         lifespan=[lifespan],
         openapi_config=_openapi(),
+        logging_config=None,
         debug=False,
     )
     return edge_layer(Edge(find_actor=_find_actor(clinic), log=clinic.log))(app)
@@ -110,7 +112,7 @@ def _openapi() -> OpenAPIConfig:
 
 def _answer(clinic: Clinic) -> Callable[[Request[Any, Any, Any], Exception], Response[Any]]:
     def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        problem = problem_of(error, request.scope["state"].get("request_id", ""))
+        problem = problem_of(error, request_id_of(request))
         if problem.status >= 500:  # noqa: PLR2004 - a fault of ours
             place = error.__traceback__
             while place is not None and place.tb_next is not None:

@@ -16,9 +16,7 @@ REGISTRY = re.compile(
 
 def main() -> int:
     """Name each line that names a registry."""
-    tracked = (
-        subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True).stdout.decode().split("\0")
-    )
+    tracked = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True).stdout.decode().split("\0")
     faults = [fault for path in filter(None, tracked) for fault in _faults(path)]
     print("".join(f"{fault}\n" for fault in faults), end="")
     return 1 if faults else 0
@@ -27,9 +25,7 @@ def main() -> int:
 def _faults(path: str) -> list[str]:
     with Path(path).open("rb") as file:
         return [
-            f"{path}:{number}: names a package registry"
-            for number, line in enumerate(file, 1)
-            if REGISTRY.search(line)
+            f"{path}:{number}: names a package registry" for number, line in enumerate(file, 1) if REGISTRY.search(line)
         ]
 
 

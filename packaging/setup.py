@@ -97,9 +97,7 @@ def can_make_venv() -> bool:
     """Tell whether this Python can make a virtual environment with pip (Debian ships that part apart)."""
     if PYTHON.exists():
         return True
-    return not subprocess.run(
-        [sys.executable, "-c", "import ensurepip"], capture_output=True, check=False
-    ).returncode
+    return not subprocess.run([sys.executable, "-c", "import ensurepip"], capture_output=True, check=False).returncode
 
 
 def install_system_packages() -> None:
@@ -225,12 +223,8 @@ def uv_environment() -> dict[str, str]:
 
 def pip_setting(setting: str) -> str:
     """Return one of pip's settings on this machine, or nothing."""
-    asked = [
-        [PYTHON, "-m", "pip", "config", "get", f"{section}.{setting}"] for section in ("install", "global")
-    ]
-    answers = (
-        subprocess.run(each, capture_output=True, text=True, check=False).stdout.strip() for each in asked
-    )
+    asked = [[PYTHON, "-m", "pip", "config", "get", f"{section}.{setting}"] for section in ("install", "global")]
+    answers = (subprocess.run(each, capture_output=True, text=True, check=False).stdout.strip() for each in asked)
     return next(filter(None, answers), "")
 
 
@@ -273,11 +267,7 @@ def npm() -> list[str]:
 def npm_environment() -> dict[str, str]:
     """Return an environment whose first node is one that is new enough."""
     own = (VENV / "bin" / "node").exists()
-    path = (
-        os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", "")])
-        if own
-        else os.environ.get("PATH", "")
-    )
+    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", "")]) if own else os.environ.get("PATH", "")
     return {**os.environ, "PATH": path}
 
 

@@ -130,7 +130,7 @@ def _well_formed(record_type: RecordType[Any], change: Change) -> bool:
     if change.verb == INCREMENT:
         return type(value) is int and abs(value) <= MAX_INCREMENT
     if change.register == "*":
-        return type(value) is dict and _is_plain(("", value))
+        return isinstance(value, dict) and _is_plain(("", cast("Any", value)))
     field = record_type.fields.get(change.register)
     if field is not None and field.merge.rule is Rule.SECTION:
         return value is None or type(value) is str

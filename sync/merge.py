@@ -194,6 +194,8 @@ _EMPTY = Register()
 
 def settle(rule: Rule, register: Register, owner: bytes) -> Settled:
     """What a rule makes of a register with at least one head; an incomplete one opens no conflict."""
+    if len(register.heads) == 1:
+        return Settled(register.heads[0].value)
     settled = RULES[rule](register.heads, owner)
     return Settled(settled.value) if register.missing else settled
 

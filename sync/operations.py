@@ -4,7 +4,8 @@ The layout is final: it is in hashed bytes. A later version may append positions
 """
 
 import os
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
@@ -135,6 +136,10 @@ def refuse_floats(value: Any) -> None:
     """Raise OperationError for a float anywhere in a value: 36.6 does not survive one."""
     if isinstance(value, float):
         raise OperationError("A number with a fraction must be written as decimal text.")
-    parts: Any = value.values() if isinstance(value, dict) else value
-    for part in parts if isinstance(value, dict | list | tuple) else ():
+    parts: Iterable[Any] = ()
+    if isinstance(value, dict):
+        parts = cast("dict[str, Any]", value).values()
+    elif isinstance(value, list | tuple):
+        parts = cast("Iterable[Any]", value)
+    for part in parts:
         refuse_floats(part)

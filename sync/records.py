@@ -106,7 +106,7 @@ T = TypeVar("T")
 _PLAIN = (str, int, bool, date, datetime, Decimal, bytes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
     """One field: its name, Python type (``kind``) without None, merge rule and traits."""
 
@@ -120,12 +120,12 @@ class Field:
         """The trait of this kind, if the field carries one."""
         return next((trait for trait in self.traits if isinstance(trait, kind)), None)
 
-    @property
+    @cached_property
     def is_many(self) -> bool:
         """Whether the field holds a list of values."""
         return get_origin(self.kind) in (list, tuple)
 
-    @property
+    @cached_property
     def sensitive(self) -> Sensitive | None:
         """How the field is encrypted once more, if it is."""
         return self.trait(Sensitive)
@@ -170,9 +170,14 @@ class RecordType(Generic[R]):
         return self.merge.rule is Rule.ONCE
 
     @cached_property
+    def sensitive_of(self) -> dict[str, Sensitive]:
+        """How fields are encrypted once more, by the names of those that are."""
+        return {name: field.sensitive for name, field in self.fields.items() if field.sensitive is not None}
+
+    @cached_property
     def has_sensitive(self) -> bool:
         """Whether any field is encrypted once more."""
-        return any(field.sensitive for field in self.fields.values())
+        return bool(self.sensitive_of)
 
     @cached_property
     def registers_of(self) -> dict[str, str]:

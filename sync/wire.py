@@ -163,12 +163,11 @@ def _unpack(batch: Batch) -> list[Operation]:
     groups = batch.groups or [(0, 1)] * len(dots)
     operations: list[Operation] = []
     hlc = 0
-    columns = (batch.hlcs, batch.shape, batch.record, batch.patient, batch.scope, batch.actor, batch.values)
-    for i, (dot, group, delta, shape_at, record, patient, scope, actor, values) in enumerate(
-        zip(dots, groups, *columns, strict=True)
-    ):
-        hlc += delta
-        shape = batch.shapes[shape_at]
+    if len({len(dots), len(groups), *map(len, (batch.hlcs, batch.shape, batch.record, batch.patient))}) != 1:
+        raise ValueError
+    for i, dot in enumerate(dots):
+        hlc += batch.hlcs[i]
+        shape, values, group = batch.shapes[batch.shape[i]], batch.values[i], groups[i]
         changes = tuple(
             Change(verb, names[register], value) for (verb, register), value in zip(shape.changes, values, strict=True)
         )
@@ -183,12 +182,12 @@ def _unpack(batch: Batch) -> list[Operation]:
                 group_count=group[1],
                 hlc=hlc,
                 type=names[shape.kind],
-                record=ids[record],
-                patient=_id(ids, patient),
-                scope=ids[scope],
+                record=ids[batch.record[i]],
+                patient=_id(ids, batch.patient[i]),
+                scope=ids[batch.scope[i]],
                 context=context,
                 changes=changes,
-                actor=_id(ids, actor),
+                actor=_id(ids, batch.actor[i]),
                 reason=batch.reasons.get(i),
                 schema=shape.schema,
                 seed=batch.seeds.get(i),

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).parents[1]
-PASSPHRASE = "a test passphrase that protects nothing"  # noqa: S105 - a test fixture
-ADMIN_PASSWORD = "a test admin password"  # noqa: S105 - a test fixture
-STAFF_PASSWORD = "a test staff password"  # noqa: S105 - a test fixture
+PASSPHRASE = "a test passphrase that protects nothing"
+ADMIN_PASSWORD = "a test admin password"
+STAFF_PASSWORD = "a test staff password"
 STARTS_WITHIN = 60
 
 
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 def environment(**settings: Any) -> dict[str, str]:
-    """This process's environment with settings of Nadi, and nothing of another run."""
+    """The environment of this process with settings of Nadi, and nothing of another run."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NADI_")}  # noqa: TID251 - passed on
     named = {f"NADI_{name.upper()}": str(value) for name, value in settings.items()}
     return {**kept, "PYTHONPATH": str(ROOT), "NADI_PASSPHRASE": PASSPHRASE, **named}
@@ -37,7 +37,7 @@ def environment(**settings: Any) -> dict[str, str]:
 def run(module: str, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     """A command of Nadi, run to its end."""
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, env=environment(**settings), cwd=ROOT, capture_output=True, text=True, timeout=120)  # noqa: S603, PLW1510
+    return subprocess.run(command, env=environment(**settings), cwd=ROOT, capture_output=True, text=True, timeout=120)  # noqa: PLW1510
 
 
 def init_node(folder: Path, name: str = "Rampur PHC") -> None:
@@ -81,16 +81,14 @@ def start(module: str, *arguments: str, port: int, log: Path | None = None, **se
     """A server of Nadi, answering."""
     output = log.open("a") if log else subprocess.DEVNULL
     command = [sys.executable, "-m", module, "serve", "--port", str(port), *arguments]
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        command, env=environment(**settings), cwd=ROOT, stdout=output, stderr=output, text=True
-    )
+    process = subprocess.Popen(command, env=environment(**settings), cwd=ROOT, stdout=output, stderr=output, text=True)
     served = Served(process, f"http://127.0.0.1:{port}")
     served.wait_until_it_answers()
     return served
 
 
 @contextmanager
-def serving(module: str, *arguments: str, log: Path | None = None, **settings: Any) -> Iterator[Served]:
+def serving(module: str, *arguments: str, log: Path | None = None, **settings: Any) -> Generator[Served]:
     """A server of Nadi for the length of a block."""
     served = start(module, *arguments, port=free_port(), log=log, **settings)
     try:

@@ -108,6 +108,4 @@ async def _tell(bus: MessageBus, member: str, signature: str, body: list[str]) -
     reply = await bus.call(message)
     if reply.message_type is MessageType.ERROR:
         stopped = reply.error_name == ErrorType.SERVICE_UNKNOWN.value
-        raise RadioUnavailableError(
-            "the Bluetooth service is not running" if stopped else "it refused our agent"
-        )
+        raise RadioUnavailableError("the Bluetooth service is not running" if stopped else "it refused our agent")

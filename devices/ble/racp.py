@@ -41,11 +41,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def encode(request: Request) -> bytes:
     """The bytes to write to the control point."""
     head = bytes((request.op, request.operator))
-    return (
-        head
-        if request.sequence is None
-        else head + bytes((BY_SEQUENCE,)) + request.sequence.to_bytes(2, "little")
-    )
+    return head if request.sequence is None else head + bytes((BY_SEQUENCE,)) + request.sequence.to_bytes(2, "little")
 
 
 def decode(payload: bytes) -> Answer | None:
@@ -115,9 +111,7 @@ class Transfer:
         asked = COUNT if self._step == "counting" else REPORT
         if said is None or said.op != asked or self.outcome != "running":
             return None
-        return {"counting": self._counted, "reporting": self._reported, "checking": self._checked}[
-            self._step
-        ](said)
+        return {"counting": self._counted, "reporting": self._reported, "checking": self._checked}[self._step](said)
 
     def _counted(self, said: Answer) -> bytes | None:
         """A meter that cannot count is asked to report straight away."""

@@ -21,8 +21,14 @@ from devices.ble.agent import registered_agent
 from devices.ble.health import SENTENCES, InstrumentHealth, RadioHealth, State, Stranger
 from devices.ble.memory import DeviceMemory, KnownInstrument
 from devices.ble.profiles import BROADCASTS, device_id, full, profiles_of
-from devices.ble.session import Patience, Visit
-from devices.errors import DevicesError, InstrumentError, PairingRefusedError, RadioUnavailableError
+from devices.ble.session import Patience, Visit, store
+from devices.errors import (
+    DevicesError,
+    InstrumentError,
+    PairingRefusedError,
+    RadioUnavailableError,
+    StoreFailedError,
+)
 from devices.readings import Clock, RawEvent, Sink
 
 log = logging.getLogger(__name__)
@@ -67,9 +73,7 @@ class RadioSettings(msgspec.Struct, frozen=True, kw_only=True):
 class BleReader:
     """Reads until cancelled."""
 
-    def __init__(
-        self, sink: Sink, memory: DeviceMemory, clock: Clock, settings: RadioSettings | None = None
-    ) -> None:
+    def __init__(self, sink: Sink, memory: DeviceMemory, clock: Clock, settings: RadioSettings | None = None) -> None:
         self.settings = settings or RadioSettings()
         self._sink = sink
         self._memory = memory
@@ -92,9 +96,7 @@ class BleReader:
         )
 
     def _state(self, state: State, fault: str = "", hint: str = "") -> RadioHealth:
-        return RadioHealth(
-            state=state, sentence=SENTENCES[state], since=self._clock.now(), fault=fault, hint=hint
-        )
+        return RadioHealth(state=state, sentence=SENTENCES[state], since=self._clock.now(), fault=fault, hint=hint)
 
     async def run(self) -> None:
         """Read until cancelled; without a radio, wait and try again."""
@@ -164,16 +166,26 @@ class BleReader:
         finally:
             waiting.cancel()
             storing.cancel()
-            await asyncio.gather(waiting, storing, return_exceptions=True)
+            _, failed = await asyncio.gather(waiting, storing, return_exceptions=True)
+        if isinstance(failed, StoreFailedError):
+            raise failed
         await self._store_waiting()
 
     async def _store_broadcasts(self) -> None:
         while True:
-            await self._sink(await self._pending.get())
+            await self._store_broadcast(await self._pending.get())
 
     async def _store_waiting(self) -> None:
         while not self._pending.empty():
-            await self._sink(self._pending.get_nowait())
+            await self._store_broadcast(self._pending.get_nowait())
+
+    async def _store_broadcast(self, event: RawEvent) -> None:
+        """Store a broadcast; one that could not be stored is taken again when the scale repeats it."""
+        try:
+            await store(self._sink, event)
+        except StoreFailedError:
+            self._broadcast.clear()
+            raise
 
     def _noticed(self, device: BLEDevice, advertisement: AdvertisementData) -> bool:
         """Note who was heard; whether to visit it now."""
@@ -278,9 +290,7 @@ class BleReader:
             fault = PairingRefusedError(number)
         faults = self._instruments.get(number, InstrumentHealth(device=number)).faults + 1
         hint = fault.hint if isinstance(fault, DevicesError) else InstrumentError.hint
-        sentence = (
-            str(fault) if isinstance(fault, DevicesError) else f"Instrument {number} could not be read."
-        )
+        sentence = str(fault) if isinstance(fault, DevicesError) else f"Instrument {number} could not be read."
         log.warning("instrument %s: %s", number, type(fault).__name__)
         progress = self._stored(number, visit) if visit.stored else {}
         self._note(number, fault=sentence, hint=hint, faults=faults, **progress)

@@ -66,9 +66,7 @@ def quantity(code: str | None, value: Decimal, unit: str) -> Quantity:
     return Quantity(code=code, value=value, unit=unit)
 
 
-def quantities(
-    values: Mapping[str, Number], names: Mapping[str, tuple[str | None, str]]
-) -> dict[str, Quantity]:
+def quantities(values: Mapping[str, Number], names: Mapping[str, tuple[str | None, str]]) -> dict[str, Quantity]:
     """The values that are numbers, each under its name with its code and unit."""
     return {
         name: quantity(names[name][0], value, names[name][1])

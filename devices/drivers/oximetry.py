@@ -36,9 +36,7 @@ SENSOR_FLAGS = {
     12: "sensor_disconnected",
     14: "sensor_displaced",
 }
-NO_MEASUREMENT = frozenset(
-    ("demonstration", "testing", "calibrating", "unavailable", "invalid", "malfunction")
-)
+NO_MEASUREMENT = frozenset(("demonstration", "testing", "calibrating", "unavailable", "invalid", "malfunction"))
 NAMES: dict[str, tuple[str | None, str]] = {
     "oxygen_saturation": ("59408-5", "%"),
     "pulse": ("8889-8", "/min"),

@@ -110,9 +110,7 @@ def read_composition(payload: bytes) -> Composition:
             step, unit = unit_of(imperial)
             values[name], units[name] = frame.scaled(step), (code, unit)
     partial = bool(flags >> MULTIPLE_PACKETS & 1)
-    return Composition(
-        fat=fat, at=at, user=user, values=values, units=units, partial=partial, extra=frame.rest()
-    )
+    return Composition(fat=fat, at=at, user=user, values=values, units=units, partial=partial, extra=frame.rest())
 
 
 def parse_composition(event: RawEvent, _about: DeviceFacts) -> Parsed:

@@ -61,9 +61,7 @@ class BrokerHealth(msgspec.Struct, frozen=True, kw_only=True):
 class BrokerReader:
     """Reads until cancelled. A message the store refused is asked for again on a new connection."""
 
-    def __init__(
-        self, settings: BrokerSettings, sink: Sink, clock: Clock, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, settings: BrokerSettings, sink: Sink, clock: Clock, tls: ssl.SSLContext | None = None) -> None:
         self.settings = settings
         self.clock = clock
         self._sink = sink
@@ -85,9 +83,7 @@ class BrokerReader:
             while True:
                 before = self._health.stored
                 await self._one_client()
-                wait = (
-                    1 if self._health.stored > before else min(2 * wait, self.settings.longest_wait_seconds)
-                )
+                wait = 1 if self._health.stored > before else min(2 * wait, self.settings.longest_wait_seconds)
                 await asyncio.sleep(wait)
         finally:
             self._note(state="stopped", since=self.clock.now())

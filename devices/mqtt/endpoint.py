@@ -163,9 +163,7 @@ class IngestEndpoint:
 class _Link:
     """One gateway's connection, from its introduction to its end."""
 
-    def __init__(
-        self, endpoint: IngestEndpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, endpoint: IngestEndpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.endpoint = endpoint
         self.reader = reader
         self.writer = writer
@@ -277,9 +275,7 @@ class _Link:
             results = await asyncio.gather(*both, return_exceptions=True)
         if acknowledging.done() and not acknowledging.cancelled():
             self.endpoint.count(self.account.name, "faults")
-            log.error(
-                "gateway %s: a message could not be stored: %s", self.account.name, type(results[1]).__name__
-            )
+            log.error("gateway %s: a message could not be stored: %s", self.account.name, type(results[1]).__name__)
             return STORE_FAILED
         return reading.result()
 
@@ -353,9 +349,7 @@ class _Link:
         if message.packet_id is None:
             return
         if self.stream.level != V5:
-            raise MalformedPacketError(
-                "a gateway published under a topic that is not its own", NOT_AUTHORIZED
-            )
+            raise MalformedPacketError("a gateway published under a topic that is not its own", NOT_AUTHORIZED)
         self._send(Puback(packet_id=message.packet_id, reason=NOT_AUTHORIZED))
 
 

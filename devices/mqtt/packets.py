@@ -121,17 +121,7 @@ class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Packet = (
-    Connect
-    | Connack
-    | Publish
-    | Puback
-    | Subscribe
-    | Suback
-    | Unsubscribe
-    | Unsuback
-    | Pingreq
-    | Pingresp
-    | Disconnect
+    Connect | Connack | Publish | Puback | Subscribe | Suback | Unsubscribe | Unsuback | Pingreq | Pingresp | Disconnect
 )
 
 
@@ -180,9 +170,7 @@ def _read_will(cursor: Cursor, flags: int, level: int) -> Will:
     qos = flags >> 3 & 3
     if qos > MOST_QOS + 1:
         raise MalformedPacketError("a will has a QoS that does not exist")
-    return Will(
-        topic=topic, payload=payload, qos=qos, retain=bool(flags & WILL_RETAIN), properties=properties
-    )
+    return Will(topic=topic, payload=payload, qos=qos, retain=bool(flags & WILL_RETAIN), properties=properties)
 
 
 def _read_connack(cursor: Cursor, _flags: int, level: int) -> Connack:

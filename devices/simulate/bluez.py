@@ -164,9 +164,7 @@ class Facade:
     def _received(self, message: Message) -> bool | None:
         if message.message_type is MessageType.SIGNAL and message.member == "NameOwnerChanged":
             return None
-        ours = message.interface in (OBJECT_MANAGER, PROPERTIES) or (message.interface or "").startswith(
-            "org.bluez."
-        )
+        ours = message.interface in (OBJECT_MANAGER, PROPERTIES) or (message.interface or "").startswith("org.bluez.")
         if message.message_type is not MessageType.METHOD_CALL or not ours:
             return None
         self._spawn(self._reply(message))
@@ -265,9 +263,7 @@ class Facade:
         remote.keep()
         if not (remote.connection or remote.bonded) and remote.path in self._objects:
             loop = asyncio.get_running_loop()
-            remote.expiry = loop.call_later(
-                self._temporary_seconds, lambda: self._spawn(self._forget(remote))
-            )
+            remote.expiry = loop.call_later(self._temporary_seconds, lambda: self._spawn(self._forget(remote)))
 
     async def _remove_device(self, call: Message) -> None:
         await self._forget(self._remote(call.body[0]))

@@ -186,15 +186,11 @@ class Instrument:
     def _clock(self) -> Service:
         value = AttributeValue[bytes](read=self._read_clock, write=self._write_clock)
         properties = Properties.READ | Properties.WRITE
-        return Service(
-            UUID.from_16_bits(0x1805), [characteristic(0x2A2B, properties, READABLE | WRITEABLE, value)]
-        )
+        return Service(UUID.from_16_bits(0x1805), [characteristic(0x2A2B, properties, READABLE | WRITEABLE, value)])
 
     def _read_clock(self, _connection: Connection) -> bytes:
         shown = self.local_time()
-        date = struct.pack(
-            "<HBBBBB", shown.year, shown.month, shown.day, shown.hour, shown.minute, shown.second
-        )
+        date = struct.pack("<HBBBBB", shown.year, shown.month, shown.day, shown.hour, shown.minute, shown.second)
         return date + bytes((shown.isoweekday(), 0, 0))
 
     def _write_clock(self, _connection: Connection, value: bytes) -> None:

@@ -12,9 +12,10 @@ from litestar.response import Redirect
 from node.accounts.records import User
 from node.accounts.service import Accounts, SignedIn, valid_user
 from node.errors import CredentialsError
+from node.http.asker import actor_of, asker, request_id_of
 from node.http.edge import COOKIE, session_token
 from node.http.pages import LANGUAGES, FieldError
-from node.http.record_routes import PREFIX, actor_of
+from node.http.record_routes import PREFIX
 from node.http.show import LANGUAGE_COOKIE, language_of, show
 from node.security.access import Actor, Role
 from node.store.clinic import Clinic
@@ -99,7 +100,7 @@ async def login(request: Request[Any, Any, Any], data: Form, clinic: NamedDepend
 @post("/logout", include_in_schema=False, status_code=303)
 async def logout(request: Request[Any, Any, Any], clinic: NamedDependency[Clinic]) -> Redirect:
     """Sign out and show the page to sign in."""
-    if isinstance(actor := request.scope.get("user"), Actor):
+    if (actor := asker(request)) is not None:
         await _end(clinic, request, actor)
     response = Redirect("/login", status_code=303)
     response.delete_cookie(COOKIE, path="/")
@@ -127,7 +128,7 @@ def accounts_of(clinic: Clinic) -> Accounts:
 async def _sign_in(clinic: Clinic, request: Request[Any, Any, Any], username: str, password: str) -> SignedIn:
     address = request.client.host if request.client else ""
     agent = request.headers.get("user-agent", "")
-    request_id = request.scope["state"].get("request_id", "")
+    request_id = request_id_of(request)
     return await accounts_of(clinic).sign_in(username, password, address, agent, request_id)
 
 

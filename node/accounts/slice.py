@@ -1,17 +1,17 @@
 """Plugs accounts into the node."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from node.accounts import routes
 from node.accounts.service import Accounts
 from node.store.clinic import Clinic
-from node.store.slice import Slice
+from node.store.plug import Slice
 
 
 @asynccontextmanager
-async def running(clinic: Clinic) -> AsyncIterator[None]:
+async def running(clinic: Clinic) -> AsyncGenerator[None]:
     """The accounts, while the node runs."""
     accounts = clinic.services["accounts"] = Accounts(clinic)
     try:

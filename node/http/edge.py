@@ -8,13 +8,14 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from node.http.problems import MEDIA_TYPE, Problem
+from node.errors import NadiError
+from node.http.problems import MEDIA_TYPE, Problem, problem_of
 from node.security.access import Actor
 
 COOKIE = "nadi_session"
@@ -66,12 +67,10 @@ async def _handle(edge: Edge, app: ASGIApp, scope: Scope, receive: Receive, send
     started = time.perf_counter()
     request_id = os.urandom(6).hex()
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    state: dict[str, Any] = scope.setdefault("state", {})  # pyright: ignore[reportAssignmentType] - a plain mapping
-    state["request_id"] = request_id
+    plain = cast("dict[str, Any]", scope)
+    plain.setdefault("state", {})["request_id"] = request_id
     token, by_cookie = session_token(headers)
-    client = scope.get("client")
-    address = client[0] if client else ""
-    scope["user"] = await edge.find_actor(token, address, request_id) if token else None
+    client = plain.get("client")
     status = 500
 
     async def answer(message: Message) -> None:
@@ -83,14 +82,18 @@ async def _handle(edge: Edge, app: ASGIApp, scope: Scope, receive: Receive, send
         await send(message)
 
     try:
-        if refusal := _refuse(scope["method"], headers, by_cookie=by_cookie):
-            await _problem(answer, refusal, request_id)
-        else:
+        refusal = _refuse(plain["method"], headers, by_cookie=by_cookie)
+        if refusal is None:
+            plain["user"] = await edge.find_actor(token, client[0] if client else "", request_id) if token else None
             await app(scope, receive, answer)
+        else:
+            await _problem(answer, refusal, request_id)
+    except NadiError as error:
+        await _problem(answer, problem_of(error), request_id)
     finally:
         took = round((time.perf_counter() - started) * 1000, 1)
-        pattern = str(scope.get("path_template") or "-")
-        edge.log.info("request", method=scope["method"], route=pattern, status=status, ms=took, request=request_id)
+        pattern = str(plain.get("path_template") or "-")
+        edge.log.info("request", method=plain["method"], route=pattern, status=status, ms=took, request=request_id)
 
 
 def session_token(headers: dict[bytes, str]) -> tuple[str, bool]:

@@ -19,6 +19,7 @@ from node.errors import (
     StoreFullError,
     without_values,
 )
+from node.http.asker import request_id_of
 from sync.errors import OperationError, SyncError, TooLargeError
 
 MEDIA_TYPE = "application/problem+json"
@@ -90,5 +91,5 @@ def _framework_problem(error: HTTPException, request_id: str) -> Problem:
 
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """The response to an error."""
-    problem = problem_of(error, request.scope.get("state", {}).get("request_id", ""))
+    problem = problem_of(error, request_id_of(request))
     return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE)

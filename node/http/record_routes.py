@@ -8,8 +8,8 @@ from litestar import Request, Response, Router, delete, get, patch, post, put
 from litestar.enums import RequestEncodingType
 from litestar.params import BodyKwarg, FromPath, FromQuery, JSONBody
 
-from node.errors import SignedOutError
-from node.http.problems import Problem
+from node.http.asker import actor_of
+from node.http.history import HistoryEntry
 from node.http.traits import Api, collection_of
 from node.security.access import Access, Actor
 from sync.records import Record, RecordType, Registry
@@ -17,17 +17,6 @@ from sync.records import Record, RecordType, Registry
 R = TypeVar("R", bound=Record)
 PREFIX = "/api/v1"
 MAX_PAGE = 200
-
-
-class HistoryEntry(msgspec.Struct, frozen=True):
-    """One operation on a record: when (aware UTC), by whom (user id), where (clinic id), what it set, and why."""
-
-    at: str
-    actor_id: str | None
-    clinic_id: str
-    dot: str
-    changes: list[dict[str, Any]]
-    reason: str | None
 
 
 class Records(Protocol):
@@ -60,14 +49,6 @@ class Records(Protocol):
     async def history(self, actor: Actor, record_type: RecordType[Any], record: str) -> Sequence[HistoryEntry]:
         """Every operation on the record, oldest first."""
         ...
-
-
-def actor_of(request: Request[Any, Any, Any]) -> Actor:
-    """Who asks; raises SignedOutError where nobody is signed in."""
-    actor = request.scope.get("user")
-    if not isinstance(actor, Actor):
-        raise SignedOutError("Nobody is signed in.")
-    return actor
 
 
 def record_routers(registry: Registry, records: Records) -> list[Router]:
@@ -171,4 +152,4 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-__all__ = ["PREFIX", "HistoryEntry", "Problem", "Records", "actor_of", "body_type", "record_routers"]
+__all__ = ["PREFIX", "HistoryEntry", "Records", "actor_of", "body_type", "record_routers"]

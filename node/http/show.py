@@ -1,25 +1,16 @@
 """A template as the answer to a request, in the person's language and inside the page shell. Knows no slice and no store."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from litestar import Request, Response
 from litestar.enums import MediaType
 
+from node.http.asker import asker
 from node.http.pages import NavigationItem, Pages, Shell, SyncLine, choose_language
-from node.security.access import Actor, Permission
+from node.http.places import Place
 
 LANGUAGE_COOKIE = "lang"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A place in the menu: where it leads, its translatable label, what it takes to see it."""
-
-    href: str
-    label: str
-    permission: Permission
 
 
 class Shown(Protocol):
@@ -65,19 +56,20 @@ def part(house: Shown, request: Request[Any, Any, Any], template: str, **context
 
 
 def _shell(house: Shown, request: Request[Any, Any, Any]) -> Shell:
-    actor = request.scope.get("user")
-    if not isinstance(actor, Actor):
+    actor = asker(request)
+    if actor is None:
         return Shell(clinic_name=house.shown_name)
     items = tuple(
         NavigationItem(href=place.href, label=place.label, current=request.url.path.startswith(place.href))
         for place in house.places
         if actor.may(place.permission)
     )
+    sync = house.sync_line()
     return Shell(
         clinic_name=house.shown_name,
         person_name=actor.name,
         person_role=actor.role or "",
         navigation=items,
-        sync=house.sync_line(),
-        sync_url="/link/strip",
+        sync=sync,
+        sync_url="/link/strip" if sync is not None else "",
     )

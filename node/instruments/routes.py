@@ -10,27 +10,26 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.enums import RequestEncodingType
-from litestar.params import BodyKwarg, FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Redirect
 from msgspec import Meta
 
 from devices.gateway import GatewayReport
 from devices.readings import RawEvent
 from node.errors import InvalidError, NotFoundError, SignedOutError
+from node.http.asker import actor_of
+from node.http.forms import Form, is_part
 from node.http.pages import FieldError
-from node.http.record_routes import PREFIX, actor_of
+from node.http.record_routes import PREFIX
 from node.http.show import language_of, part, show
 from node.instruments import pages
 from node.instruments.gateways import account_of, clock_of, read_gateways
-from node.instruments.measuring import OTHER_LABELS
 from node.instruments.memory import device_name
 from node.instruments.records import INSTRUMENT
 from node.instruments.service import Claimed, Instruments, Waiting
 from node.security.access import Permission
 from node.store.clinic import Clinic
 
-Form = Annotated[dict[str, str], BodyKwarg(media_type=RequestEncodingType.URL_ENCODED)]
 COLLECTION = f"{PREFIX}/instruments"
 
 
@@ -253,9 +252,9 @@ async def claim_from_panel(
 async def tray_page(request: Request[Any, Any, Any], clinic: NamedDependency[Clinic]) -> Response[str]:
     """Every reading that is nobody's yet."""
     shown = await pages.tray_of(instruments_of(clinic), actor_of(request))
-    template = "instruments/tray_list.html" if request.headers.get("hx-request") else "instruments/tray.html"
-    render = part if request.headers.get("hx-request") else show
-    return render(clinic, request, template, tray=shown, others=OTHER_LABELS)
+    if is_part(request):
+        return part(clinic, request, "instruments/tray_list.html", tray=shown)
+    return show(clinic, request, "instruments/tray.html", tray=shown)
 
 
 @get("/instruments/tray/{reading_id:str}", include_in_schema=False)
@@ -321,7 +320,7 @@ async def instruments_page(request: Request[Any, Any, Any], clinic: NamedDepende
     await pages.require_either(clinic, actor)
     shown = await pages.overview_of(instruments_of(clinic), report_of(clinic))
     manages = actor.may(Permission.INSTRUMENTS_MANAGE)
-    if request.headers.get("hx-request"):
+    if is_part(request):
         return part(clinic, request, "instruments/list_part.html", overview=shown, manages=manages)
     return show(clinic, request, "instruments/list.html", overview=shown, manages=manages)
 

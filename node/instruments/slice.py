@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 from devices.gateway import Gateway, GatewayReport
-from node.http.show import Place
+from node.http.places import Place
 from node.instruments import routes
 from node.instruments.gateways import authenticate, clock_of, gateway_settings, is_encrypted, read_gateways
 from node.instruments.memory import StoredMemory, read_passkeys
 from node.instruments.service import Instruments
 from node.security.access import Permission
 from node.store.clinic import Clinic
-from node.store.slice import Slice
+from node.store.plug import Slice
 from node.texts import translatable
 
 

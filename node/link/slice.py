@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 from node.link import routes
 from node.link.service import Link
 from node.store.clinic import Clinic
-from node.store.slice import Slice
+from node.store.plug import Slice
 
 
 @asynccontextmanager
-async def running(clinic: Clinic) -> AsyncIterator[None]:
+async def running(clinic: Clinic) -> AsyncGenerator[None]:
     """The link, exchanging in the background while the node runs."""
     link = clinic.services["link"] = Link(clinic)
     await link.look()
@@ -43,6 +43,7 @@ SLICE = Slice(
         routes.clinics,
         routes.state_hash,
         routes.link_page,
+        routes.enrol_on_page,
         routes.strip,
     ),
     templates=Path(__file__).parent / "templates",

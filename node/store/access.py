@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from node.errors import InvalidError, NotFoundError, RefusedError
-from node.http.record_routes import HistoryEntry
+from node.http.history import HistoryEntry
 from node.security.access import Access, Actor, Permission
 from node.store.sqlcipher import Connection
 from node.store.store import Store, select

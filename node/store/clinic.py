@@ -7,7 +7,7 @@ from typing import Any
 
 from node.http.live import Hub
 from node.http.pages import Pages, SyncLine
-from node.http.show import Place
+from node.http.places import Place
 from node.settings import Settings
 from node.store.access import Desk
 from node.store.store import Store

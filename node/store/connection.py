@@ -18,7 +18,7 @@ def open_database(path: Path, key: bytes, *, create: bool = False) -> Connection
         raise NotInitialisedError(f"There is no clinic in {path.parent}.")
     connection = connect(str(path), isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
-        connection.execute("PRAGMA cipher_log = none")
+        connection.execute("PRAGMA cipher_log_level = NONE")
         connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         _tune(connection)

@@ -41,7 +41,7 @@ class HttpTransport:
             response = await self._client.post(path, content=data, headers=_HEADERS)
         except httpx.HTTPError as error:
             raise UnreachableError("The cloud cannot be reached now.") from error
-        if response.status_code == httpx.codes.OK:
+        if response.is_success:
             return response.content
         raise _refusal(response)
 
@@ -51,7 +51,7 @@ class HttpTransport:
 
 
 def _refusal(response: httpx.Response) -> SyncError:
-    if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if response.is_server_error:
         return UnreachableError("The cloud is there but cannot work now.")
     try:
         problem = msgspec.json.decode(response.content)

@@ -1,5 +1,6 @@
 """Enrolment codes and certificates."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,8 +44,6 @@ def test_a_node_refuses_another_cloud_and_another_nodes_certificate() -> None:
 
 
 def test_a_request_by_somebody_without_the_key_is_refused() -> None:
-    import msgspec
-
     code, _ = make_code(CLOUD.public)
     request = ask_to_enrol(code, NODE, b"c" * 16, 1)
     with pytest.raises(SignatureError):

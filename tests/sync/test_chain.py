@@ -2,7 +2,10 @@
 
 import hashlib
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,10 +66,6 @@ def test_a_leaf_cannot_be_recomputed_without_the_seed() -> None:
 
 
 def test_the_salt_is_hkdf_of_rfc_5869() -> None:
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-    import msgspec
-
     info = msgspec.msgpack.encode(DOT)
     assert salt(b"s" * 16, DOT) == HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(b"s" * 16)
 

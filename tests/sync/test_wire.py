@@ -1,5 +1,7 @@
 """The wire: what is packed is unpacked the same, and what is not ours is refused in one sentence."""
 
+import contextlib
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -71,14 +73,12 @@ def test_a_damaged_batch_is_refused_or_another_batch_never_a_crash(
 ) -> None:
     data = bytearray(compress(pack(operations, {})))
     data[at % len(data)] ^= 1 << bit
-    try:
+    with contextlib.suppress(WireError):
         unpack(expand(bytes(data), DECODER))
-    except WireError as error:
-        assert str(error)
 
 
 def test_a_message_that_expands_beyond_all_use_is_refused() -> None:
-    bomb = compress(Batch(*([[]] * 4), [], [], [], [], [], [], [], [], [["x" * (17 * 1024 * 1024)]], {}, {}, {}))
+    bomb = compress(msgspec.structs.replace(pack([], {}), values=[["x" * (17 * 1024 * 1024)]]))
     assert len(bomb) < 10_000
     with pytest.raises(WireError):
         expand(bomb, DECODER)

@@ -7,7 +7,7 @@ from node.store.sqlcipher import Connection  # before sqlite_utils: it makes SQL
 
 from sqlite_utils import Database, Migrations  # isort: skip
 
-from node.store.migrations import m0001_log, m0002_node, m0004_journal
+from node.store.migrations import m0001_log, m0002_node, m0003_search, m0004_journal
 
 
 def all_migrations() -> Migrations:
@@ -16,6 +16,7 @@ def all_migrations() -> Migrations:
     steps = (
         ("0001_log", m0001_log),
         ("0002_node", m0002_node),
+        ("0003_search", m0003_search),
         ("0004_journal", m0004_journal),
     )
     for name, module in steps:

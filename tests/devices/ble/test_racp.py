@@ -12,9 +12,7 @@ DONE, NONE = bytes.fromhex("06000101"), bytes.fromhex("06000106")
 
 
 def record(number: int, day: int = 1) -> bytes:
-    return (
-        bytes((2,)) + number.to_bytes(2, "little") + bytes.fromhex("ea0701") + bytes((day, 8, 0, 0, 1, 2, 3))
-    )
+    return bytes((2,)) + number.to_bytes(2, "little") + bytes.fromhex("ea0701") + bytes((day, 8, 0, 0, 1, 2, 3))
 
 
 def counted(number: int) -> bytes:
@@ -190,7 +188,5 @@ def test_whatever_a_meter_sends_the_transfer_ends_or_waits(messages: list[bytes]
 
 @given(st.integers(0, 0xFFFF), st.sampled_from((1, 4)))
 def test_a_request_names_its_sequence_in_two_bytes(number: int, op: int) -> None:
-    assert encode(Request(op=op, operator=3, sequence=number)) == bytes((op, 3, 1)) + number.to_bytes(
-        2, "little"
-    )
+    assert encode(Request(op=op, operator=3, sequence=number)) == bytes((op, 3, 1)) + number.to_bytes(2, "little")
     assert decode(counted(number)) == Answer(op=4, number=number)

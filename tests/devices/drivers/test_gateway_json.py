@@ -78,9 +78,7 @@ def test_a_redelivered_message_of_an_undated_weight_is_the_same_reading() -> Non
     assert (first.time_source, first.received_at) == ("gateway", NOW - timedelta(seconds=2))
 
 
-@pytest.mark.parametrize(
-    "heard", ["1970-01-01T00:00:12+00:00", "2031-01-01T00:00:00+00:00", "08:59", "", "x"]
-)
+@pytest.mark.parametrize("heard", ["1970-01-01T00:00:12+00:00", "2031-01-01T00:00:00+00:00", "08:59", "", "x"])
 def test_a_gateway_clock_that_cannot_be_believed_is_not(heard: str) -> None:
     assert the_reading(RAW, raw("2a9d", "00e02f", heard)).received_at == NOW
 
@@ -135,9 +133,7 @@ def test_two_gateways_that_heard_one_weighing_agree() -> None:
 
 
 def test_raw_service_data_is_decoded_by_our_own_driver() -> None:
-    reading = the_reading(
-        THEENGS, scale(servicedata="223e30e607020e10293a", servicedatauuid="0x181d", weight=1)
-    )
+    reading = the_reading(THEENGS, scale(servicedata="223e30e607020e10293a", servicedatauuid="0x181d", weight=1))
     assert reading.quantities["weight"].value == Decimal("61.75")
     assert reading.device_time == datetime.fromisoformat("2022-02-14T16:41:58")
 
@@ -161,10 +157,11 @@ def test_a_characteristic_that_openmqttgateway_read_is_decoded() -> None:
         (scale(weight="heavy"), "malformed"),
         (scale(weight=True), "malformed"),
         (scale(weight="NaN"), "malformed"),
+        (scale(weight="1e-999999999"), "malformed"),
         (scale(weight=-4), "impossible"),
         (scale(weight=0), "impossible"),
     ],
-    ids=["room thermometer", "unknown unit", "words", "true", "NaN as text", "negative", "zero"],
+    ids=["room thermometer", "unknown unit", "words", "true", "NaN as text", "endless", "negative", "zero"],
 )
 def test_what_is_no_weight_becomes_none(payload: object, why: str) -> None:
     assert reason(arrived(THEENGS, payload)) == why
@@ -191,9 +188,7 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ("v", "id", "type", "weight", "unit", "uuid", "hex", "rx", "mac", "Weight", "servicedata")
-            ),
+            st.sampled_from(("v", "id", "type", "weight", "unit", "uuid", "hex", "rx", "mac", "Weight", "servicedata")),
             inner,
             max_size=5,
         )

@@ -1,4 +1,4 @@
-"""Laws every driver keeps: what an instrument encodes is read back exactly, and what is no number never becomes one."""
+"""Laws every driver keeps: what is encoded is read back exactly; what is no number never becomes one."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -116,6 +116,13 @@ def test_any_bytes_are_readings_or_refused_and_no_value_is_absurd(channel: str, 
     assert all(value.is_finite() and 0 <= value <= 99_999 for value in values(found))
 
 
+def test_a_concentration_no_display_could_show_is_impossible() -> None:
+    one_kilogram_per_litre = bytes.fromhex("02000000000000000000010000")
+    (refused,) = decode(an_event("2a18", one_kilogram_per_litre))
+    assert isinstance(refused, Rejected)
+    assert refused.reason == "impossible"
+
+
 @given(SPECIAL_BYTES, st.sampled_from((0, 1)))
 def test_a_pressure_that_is_no_number_is_a_failed_measurement(special: bytes, place: int) -> None:
     frame = bytearray(encode.blood_pressure(120, 80))
@@ -183,9 +190,7 @@ HIGH, LOW = 1 << 5, 1 << 6
 
 
 @pytest.mark.parametrize(("status", "comparator", "limit"), [(HIGH, ">", 600), (LOW, "<", 20)])
-def test_hi_and_lo_are_answers_without_a_number_of_their_own(
-    status: int, comparator: str, limit: int
-) -> None:
+def test_hi_and_lo_are_answers_without_a_number_of_their_own(status: int, comparator: str, limit: int) -> None:
     record = encode.glucose(1, 0, datetime.fromisoformat("2026-01-01T08:00"), status=status)
     unknown = the_reading("2a18", record).quantities["glucose"]
     known = the_reading("2a18", record, DeviceFacts(glucose_range_mg_dl=(20, 600))).quantities["glucose"]
@@ -244,9 +249,7 @@ def test_the_same_measurement_has_one_key_whenever_and_however_it_arrives() -> N
 def test_two_gateways_that_hear_an_undated_weight_within_half_a_minute_agree(second: int, later: int) -> None:
     frame = encode.weight(Decimal("61.4"))
     heard = NOW + timedelta(seconds=second)
-    first, other = (
-        decode(an_event("2a9d", frame, at))[0] for at in (heard, heard + timedelta(seconds=later))
-    )
+    first, other = (decode(an_event("2a9d", frame, at))[0] for at in (heard, heard + timedelta(seconds=later)))
     assert isinstance(first, Reading)
     assert isinstance(other, Reading)
     assert {other.content_key, other.neighbour_key} & {first.content_key, first.neighbour_key}

@@ -81,9 +81,7 @@ def test_every_expected_number_is_in_the_reading(vector_id: str) -> None:
         assert found.unit == (unit or UNITS[expect["unit"]])
 
 
-@pytest.mark.parametrize(
-    "vector_id", [v for v in READ if {"time", "user_time"} & VECTORS[v]["expect"].keys()]
-)
+@pytest.mark.parametrize("vector_id", [v for v in READ if {"time", "user_time"} & VECTORS[v]["expect"].keys()])
 def test_the_device_time_is_the_one_the_person_sees(vector_id: str) -> None:
     expect = VECTORS[vector_id]["expect"]
     seen = datetime.fromisoformat(expect.get("user_time", expect.get("time")))

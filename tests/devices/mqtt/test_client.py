@@ -41,7 +41,7 @@ class Broker:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         passwords = directory / "passwords"
-        subprocess.run([PASSWD, "-b", "-c", str(passwords), "nadi", PASSWORD], check=True)  # noqa: S603
+        subprocess.run([PASSWD, "-b", "-c", str(passwords), "nadi", PASSWORD], check=True)
         self.configuration = directory / "mosquitto.conf"
         self.configuration.write_text(
             f"listener {self.port} 127.0.0.1\nuser root\nallow_anonymous false\npassword_file {passwords}\n"
@@ -52,7 +52,7 @@ class Broker:
 
     async def start(self) -> None:
         """Listen."""
-        self.process = subprocess.Popen(  # noqa: S603, ASYNC220 - a child for the whole test
+        self.process = subprocess.Popen(  # noqa: ASYNC220 - a child for the whole test
             [MOSQUITTO, "-c", str(self.configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         await eventually(self._listens)
@@ -142,9 +142,7 @@ async def publish(gateway: Client, *payloads: bytes, topic: str = TOPIC, retain:
         await asyncio.to_thread(sent.wait_for_publish, SECONDS)
 
 
-async def test_what_was_published_while_the_node_was_away_is_read_when_it_is_back(
-    broker: Broker, store: Store
-) -> None:
+async def test_what_was_published_while_the_node_was_away_is_read_when_it_is_back(broker: Broker, store: Store) -> None:
     async with a_gateway(broker) as gateway:
         async with connected(broker, store):
             await publish(gateway, b"1")

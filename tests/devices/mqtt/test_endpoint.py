@@ -31,10 +31,7 @@ from devices.readings import RawEvent, Reading, system_clock
 
 PASSWORD = "right"
 TOPIC = "clinic/n1/raw/hall/a1b2c3d4e5f6"
-CUFF = (
-    b'{"v":1,"mid":"1","rx":"2026-11-22T10:00:00+00:00","uuid":"2a35",'
-    b'"hex":"167c0056006100e807060f11111b33000000"}'
-)
+CUFF = b'{"v":1,"mid":"1","rx":"2026-11-22T10:00:00+00:00","uuid":"2a35","hex":"167c0056006100e807060f11111b33000000"}'
 VERSIONS = pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
 
 
@@ -201,16 +198,12 @@ async def test_a_wrong_password_is_refused(
     endpoint: IngestEndpoint, store: Store, version: MQTTProtocolVersion
 ) -> None:
     gateway = PahoGateway(endpoint.port, version, password="wrong")
-    assert "not auth" in (await soon(gateway.connected.get())).lower().replace(
-        "bad user name or password", "not auth"
-    )
+    assert "not auth" in (await soon(gateway.connected.get())).lower().replace("bad user name or password", "not auth")
     assert store.events == []
     await gateway.close()
 
 
-async def test_a_message_the_store_refused_is_sent_again_and_stored(
-    endpoint: IngestEndpoint, store: Store
-) -> None:
+async def test_a_message_the_store_refused_is_sent_again_and_stored(endpoint: IngestEndpoint, store: Store) -> None:
     store.refuses = 1
     gateway = PahoGateway(endpoint.port, MQTTProtocolVersion.MQTTv5)
     await soon(gateway.connected.get())
@@ -239,21 +232,14 @@ async def test_an_endpoint_that_restarts_gets_what_was_not_acknowledged(store: S
     second = IngestEndpoint(EndpointSettings(port=first.port), only_the_hall, store, system_clock())
     serving = asyncio.create_task(second.run())
     await soon(gateway.acknowledged.get())
-    keys = {
-        reading.content_key
-        for event in store.events
-        for reading in decode(event)
-        if isinstance(reading, Reading)
-    }
+    keys = {reading.content_key for event in store.events for reading in decode(event) if isinstance(reading, Reading)}
     assert (len(store.events), len(keys)) == (2, 1)
     await gateway.close()
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_a_foreign_topic_is_refused_by_name_in_version_5(
-    endpoint: IngestEndpoint, store: Store
-) -> None:
+async def test_a_foreign_topic_is_refused_by_name_in_version_5(endpoint: IngestEndpoint, store: Store) -> None:
     gateway = await a_welcome_gateway(endpoint)
     await gateway.say(
         Publish(topic="clinic/n1/raw/ward/a1b2c3d4e5f6", payload=CUFF, packet_id=7),
@@ -275,9 +261,7 @@ async def test_a_foreign_topic_in_version_3_is_never_acknowledged_as_if_stored(
     assert health(endpoint).refused == 2
 
 
-async def test_acknowledgements_keep_the_order_of_the_messages(
-    endpoint: IngestEndpoint, store: Store
-) -> None:
+async def test_acknowledgements_keep_the_order_of_the_messages(endpoint: IngestEndpoint, store: Store) -> None:
     gateway = await a_welcome_gateway(endpoint)
     store.open.clear()
     await gateway.say(*(Publish(topic=TOPIC, payload=CUFF, packet_id=n) for n in range(1, 10)))
@@ -293,9 +277,7 @@ async def test_the_endpoint_says_how_much_it_takes_at_a_time(endpoint: IngestEnd
     assert dict(welcome.properties)[33] == 4
 
 
-async def test_a_gateway_says_itself_how_it_is_and_that_is_no_reading(
-    endpoint: IngestEndpoint, store: Store
-) -> None:
+async def test_a_gateway_says_itself_how_it_is_and_that_is_no_reading(endpoint: IngestEndpoint, store: Store) -> None:
     gateway = await a_welcome_gateway(endpoint)
     await gateway.say(Publish(topic="home/hall/LWT", payload=b"online", packet_id=1, retain=True))
     assert await gateway.hears() == Puback(packet_id=1)
@@ -306,9 +288,7 @@ async def test_a_gateway_says_itself_how_it_is_and_that_is_no_reading(
     assert not health(endpoint).connected
 
 
-async def test_a_retained_message_is_marked_and_decodes_to_no_reading(
-    endpoint: IngestEndpoint, store: Store
-) -> None:
+async def test_a_retained_message_is_marked_and_decodes_to_no_reading(endpoint: IngestEndpoint, store: Store) -> None:
     gateway = await a_welcome_gateway(endpoint)
     await gateway.say(Publish(topic=TOPIC, payload=CUFF, packet_id=1, retain=True))
     await gateway.hears()

@@ -49,9 +49,7 @@ TOPIC_ALIAS = 35
 
 @st.composite
 def some_properties(draw: st.DrawFn) -> Properties:
-    numbers = draw(
-        st.lists(st.sampled_from(sorted(PROPERTY_TYPES.keys() - {TOPIC_ALIAS})), unique=True, max_size=4)
-    )
+    numbers = draw(st.lists(st.sampled_from(sorted(PROPERTY_TYPES.keys() - {TOPIC_ALIAS})), unique=True, max_size=4))
     return tuple((number, draw(BY_NAME[PROPERTY_TYPES[number][1].__name__])) for number in numbers)
 
 
@@ -155,9 +153,7 @@ def test_any_bytes_are_packets_or_malformed_and_nothing_else(noise: bytes, level
 
 
 @given(packets(), st.data())
-def test_a_packet_with_one_wrong_byte_never_crashes(
-    given_packet: tuple[int, Packet], data: st.DataObject
-) -> None:
+def test_a_packet_with_one_wrong_byte_never_crashes(given_packet: tuple[int, Packet], data: st.DataObject) -> None:
     level, packet = given_packet
     whole = bytearray(encode(packet, level))
     whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(REASONS)

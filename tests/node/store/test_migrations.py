@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from node.patients.records import PATIENT
 from node.records import the_registry
@@ -30,8 +31,6 @@ def schema(path: Path, key: bytes) -> list[tuple[str, str]]:
 
 
 def test_one_after_the_other_leads_where_all_at_once_does(tmp_path: Path) -> None:
-    from sqlite_utils import Database
-
     stepwise = open_database(tmp_path / "a.db", b"k" * 32, create=True)
     names = [migration.name for migration in all_migrations().pending(Database(stepwise))]
     for stop in [*names[1:], None]:
@@ -44,9 +43,11 @@ def test_one_after_the_other_leads_where_all_at_once_does(tmp_path: Path) -> Non
     assert schema(tmp_path / "a.db", b"k" * 32) == schema(tmp_path / "b.db", b"k" * 32)
 
 
-def test_every_file_is_applied_in_the_order_of_its_number() -> None:
+def test_every_file_is_applied_in_the_order_of_its_number(tmp_path: Path) -> None:
     files = sorted(file.stem.removeprefix("m") for file in FOLDER.glob("m0*.py"))
-    assert [migration.name for migration in all_migrations()._migrations] == files  # noqa: SLF001
+    connection = open_database(tmp_path / "a.db", b"k" * 32, create=True)
+    assert migrate(connection) == files
+    connection.close()
 
 
 def test_migrations_import_nothing_of_ours() -> None:
@@ -57,8 +58,6 @@ def test_migrations_import_nothing_of_ours() -> None:
 
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
-    from sqlite_utils import Database
-
     connection = open_database(tmp_path / "a.db", b"k" * 32, create=True)
     migrations = all_migrations()
 

@@ -14,7 +14,7 @@ from node.records import the_registry
 from node.security.access import Access, Actor, Role, the_system
 from node.store.sqlcipher import Connection
 from node.store.store import Store
-from node.store.write import Door
+from node.store.write import Door, valid
 from node.vitals.records import BLOOD_PRESSURE
 from sync.operations import id_bytes
 from sync.records import RecordType
@@ -125,8 +125,6 @@ async def test_an_impossible_value_is_refused_by_name(store: Store, field: str, 
     reading = msgspec.to_builtins(a_valid(BLOOD_PRESSURE, patient)) | {field: value}
 
     def work(door: Door) -> None:
-        from node.store.write import valid
-
         door.create(BLOOD_PRESSURE, valid(BLOOD_PRESSURE, reading))
 
     with pytest.raises(InvalidError) as refused:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from node.http.show import Place
+from node.http.places import Place
 from node.store.clinic import Clinic
 from node.store.write import Check
 from sync.stores.sqlite import Listener
