@@ -17,7 +17,6 @@ from tests.node.at_work import at_work
 from tests.node.instruments.conftest import CUFF, Ward, a_cuff_frame
 from tests.servers import free_port
 
-
 GATEWAY_PASSWORD = "open sesame"
 
 
