@@ -218,7 +218,7 @@ def continue_chain(lane: Claimed, sealed: Sequence[tuple[bytes, bytes]], known: 
 
 def sign_reply(reply: ExchangeReply, key: SigningKey) -> bytes:
     """The answer as bytes, signed by the cloud."""
-    body = _encoder.encode(reply)
+    body = msgspec.msgpack.encode(reply)
     return compress(SignedReply(body, key.sign(body)))
 
 

@@ -170,9 +170,14 @@ class RecordType(Generic[R]):
         return self.merge.rule is Rule.ONCE
 
     @cached_property
+    def sensitive_of(self) -> dict[str, Sensitive]:
+        """How fields are encrypted once more, by the names of those that are."""
+        return {name: field.sensitive for name, field in self.fields.items() if field.sensitive is not None}
+
+    @cached_property
     def has_sensitive(self) -> bool:
         """Whether any field is encrypted once more."""
-        return any(field.sensitive for field in self.fields.values())
+        return bool(self.sensitive_of)
 
     @cached_property
     def registers_of(self) -> dict[str, str]:

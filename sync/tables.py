@@ -54,18 +54,23 @@ def _column_type(field: Field, dialect: Dialect) -> str:
     return dialect.integer if field.kind in (int, bool) else dialect.text
 
 
+def quoted(name: str) -> str:
+    """A name as SQL identifier; in PostgreSQL ``user`` and its like are words of the language."""
+    return f'"{name}"'
+
+
 def create_table(record_type: RecordType[Any], dialect: Dialect) -> list[str]:
     """The statements that create the table of a record type and its indexes; nothing happens where it exists."""
-    name = record_type.name
-    body = ", ".join(f"{column} {kind}" for column, kind in columns(record_type, dialect).items())
+    name, table = record_type.name, quoted(record_type.name)
+    body = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns(record_type, dialect).items())
     tail = " STRICT" if dialect is SQLITE else ""
-    statements = [f"CREATE TABLE IF NOT EXISTS {name} ({body}, PRIMARY KEY ({dialect.key})){tail}"]
+    statements = [f"CREATE TABLE IF NOT EXISTS {table} ({body}, PRIMARY KEY ({dialect.key})){tail}"]
     if record_type.patient_field is not None:
-        statements.append(f"CREATE INDEX IF NOT EXISTS {name}_of_patient ON {name} (_patient, _hlc)")
+        statements.append(f"CREATE INDEX IF NOT EXISTS {name}_of_patient ON {table} (_patient, _hlc)")
     searchable = [f for f in record_type.fields.values() if f.sensitive is not None and f.sensitive.searchable]
     parents = [record_type.parent] if record_type.parent not in (None, "patient") else []
     indexed = [field.name + HASH for field in searchable if not field.is_many] + [f"{p}_id" for p in parents]
-    statements += [f"CREATE INDEX IF NOT EXISTS {name}_by_{column} ON {name} ({column})" for column in indexed]
+    statements += [f"CREATE INDEX IF NOT EXISTS {name}_by_{column} ON {table} ({quoted(column)})" for column in indexed]
     return statements
 
 
@@ -84,11 +89,12 @@ def row_of(record_type: RecordType[Any], record: str, state: RecordState, cipher
 
 
 def _cells(record_type: RecordType[Any], field: Field, value: Any, cipher: FieldCipher) -> Iterable[Any]:
-    if field.sensitive is None:
+    sensitive = record_type.sensitive_of.get(field.name)
+    if sensitive is None:
         return (_plain(value),)
     place = f"{record_type.name}.{field.name}".encode()
     sealed = None if value is None else cipher.seal(msgspec.json.encode(value), place)
-    if not field.sensitive.searchable:
+    if not sensitive.searchable:
         return (sealed,)
     return sealed, (cipher.index(str(value)) if isinstance(value, str) else None)
 

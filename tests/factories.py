@@ -32,6 +32,7 @@ Tablet = AsyncTestClient[ASGIApp]
 @contextmanager
 def a_clinic(folder: Path, name: str = "Rampur PHC", **settings: Any) -> Generator[Clinic]:
     """A new clinic in a folder, open; its keys are wrapped cheaply."""
+    folder.mkdir(parents=True, exist_ok=True)
     create(folder, draw(PASSPHRASE, folder, memory_kib=64, passes=1), name)
     templates = [plugged.templates for plugged in SLICES if plugged.templates is not None]
     chosen: dict[str, Any] = {"offline": True, "log_level": "error", **settings}

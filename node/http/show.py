@@ -64,13 +64,14 @@ def _shell(house: Shown, request: Request[Any, Any, Any]) -> Shell:
         for place in house.places
         if actor.may(place.permission)
     )
+    sync = house.sync_line()
     return Shell(
         clinic_name=house.shown_name,
         person_name=actor.name,
         person_role=actor.role or "",
         navigation=items,
-        sync=house.sync_line(),
-        sync_url="/link/strip",
+        sync=sync,
+        sync_url="/link/strip" if sync is not None else "",
     )
 
 

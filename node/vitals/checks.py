@@ -1,11 +1,13 @@
 """What must hold of a reading before it is written. The values themselves are limited by the record types."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from node.errors import InvalidError
 from node.store.write import Door
 from node.texts import translatable
+from node.vitals.records import Attribution
 from sync.records import RecordType
 
 
@@ -22,3 +24,10 @@ def says_what_it_corrects(record_type: RecordType[Any]) -> Callable[[Door, str, 
             raise InvalidError({"amends": translatable("A correction is about the same patient.")})
 
     return check
+
+
+def upper_above_lower(_: Door, __: str, values: dict[str, Any]) -> None:
+    """Refuse a typed blood pressure whose numbers are swapped; what an instrument measured is kept as it is."""
+    typed = values.get("attribution", Attribution.TYPED) == Attribution.TYPED
+    if typed and Decimal(values["systolic"]) <= Decimal(values["diastolic"]):
+        raise InvalidError({"diastolic": translatable("The lower value must be below the upper one.")})

@@ -51,7 +51,7 @@ BEFORE_FOOD: Sequence[Band] = (("0", _VERY_LOW), ("54", _LOW), ("70", _NORMAL), 
 AFTER_FOOD: Sequence[Band] = (("0", _VERY_LOW), ("54", _LOW), ("70", _NORMAL), ("140", _RAISED), ("200", _HIGH))
 OXYGEN: Sequence[Band] = (("0", _VERY_LOW), ("90", _LOW), ("95", _NORMAL))
 TEMPERATURE: Sequence[Band] = (("0", _LOW), ("35.5", _NORMAL), ("37.5", _FEVER), ("39", _HIGH_FEVER))
-_GRAVITY = (_NORMAL, _RAISED, _LOW, _HIGH, _VERY_LOW, _VERY_HIGH)
+_GRAVITY = (_NORMAL, _LOW, _RAISED, _HIGH, _VERY_HIGH)
 _BEFORE_FOOD = (MealContext.FASTING, MealContext.BEFORE_MEAL)
 
 
@@ -71,7 +71,7 @@ def judge(reading: Any, age_years: int) -> Verdict | None:
 
 
 def judge_pressure(systolic: Decimal, diastolic: Decimal) -> Verdict:
-    """The graver of the words for the two values."""
+    """The graver of the words for the two values; low only where neither is raised."""
     return max(in_band(SYSTOLIC, systolic), in_band(DIASTOLIC, diastolic), key=_GRAVITY.index)
 
 

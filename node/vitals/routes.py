@@ -3,24 +3,62 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Redirect
 
 from node.errors import InvalidError, NotFoundError
 from node.http.asker import actor_of
 from node.http.forms import Form, said, summary
+from node.http.record_routes import PREFIX
 from node.http.show import part, show
+from node.http.traits import Api, collection_of
 from node.patients.records import PATIENT
 from node.patients.service import Chart, chart_of
 from node.security.access import Permission
 from node.store.clinic import Clinic
 from node.vitals import service
-from node.vitals.typed import BY_NAME, KINDS, MEAL_WORDS, Kind, read_one, read_readings, typed_of
+from node.vitals.typed import BY_NAME, KINDS, MEAL_WORDS, Kind, read_one, read_readings, shown, typed_of
 from sync.operations import new_id
 
 Asked = Request[Any, Any, Any]
+
+
+class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields to correct, with their new values, and why."""
+
+    values: dict[str, Any]
+    reason: str
+
+
+@get(f"{PREFIX}/patients/{{record_id:str}}/vitals", tags=["vitals"], summary="A patient's newest readings of all kinds")
+async def newest(
+    request: Asked, record_id: FromPath[str], clinic: NamedDependency[Clinic], limit: FromQuery[int] = 50
+) -> list[service.Reading]:
+    """Newest first; corrected ones are marked, and stay."""
+    actor = actor_of(request)
+    patient = await clinic.desk.get(actor, PATIENT, record_id)
+    bounded = max(1, min(limit, 200))
+    return (await service.readings_of(clinic, actor, patient, bounded))[:bounded]
+
+
+@post(f"{PREFIX}/vitals/{{collection:str}}/{{record_id:str}}/corrections", tags=["vitals"], summary="Correct a reading")
+async def correct_reading(
+    request: Asked,
+    collection: FromPath[str],
+    record_id: FromPath[str],
+    data: JSONBody[Correction],
+    clinic: NamedDependency[Clinic],
+) -> dict[str, str]:
+    """The id of the reading that takes the place of this one; the old one stays."""
+    kinds = (k for k in KINDS if collection_of(k.name, k.record_type.trait(Api)) == collection)
+    kind = next(kinds, None) or _kind(collection)
+    return {"id": await service.correct(clinic, actor_of(request), kind, record_id, data.values, data.reason)}
+
+
+# -- on the patient's page
 
 
 @get("/patients/{patient_id:str}/vitals", include_in_schema=False)
@@ -32,7 +70,7 @@ async def panel(request: Asked, patient_id: FromPath[str], clinic: NamedDependen
     patient = await clinic.desk.get(actor, PATIENT, patient_id)
     readings = await service.readings_of(clinic, actor, patient)
     context: dict[str, Any] = {"readings": readings, "newest": service.newest_of(readings), "patient_id": patient_id}
-    context |= {"may_write": actor.may(Permission.CLINICAL_WRITE), "meal_words": MEAL_WORDS}
+    context |= {"may_write": actor.may(Permission.CLINICAL_WRITE)}
     return part(clinic, request, "vitals/panel.html", **context)
 
 
@@ -101,7 +139,7 @@ async def correct(
         return await _correct_form(request, clinic, known, wrong, data, readings.faults)
     values, reason = readings.values[known.name], data.get("reason", "")
     try:
-        await service.correct(clinic, actor, known, wrong, values, reason, data.get("id", ""))
+        await service.correct(clinic, actor, known, record_id, values, reason, data.get("id", ""))
     except InvalidError as error:
         if "id" not in error.fields:
             return await _correct_form(request, clinic, known, wrong, data, error.fields)
@@ -112,8 +150,8 @@ async def _correct_form(
     request: Asked, clinic: Clinic, kind: Kind, wrong: Any, typed: Mapping[str, str], faults: Mapping[str, str]
 ) -> Response[str]:
     chart = await chart_of(clinic, actor_of(request), wrong.patient_id)
-    old = service.reading(kind, wrong, chart.age.number, "", None)
-    return _form(request, clinic, "vitals/correct.html", chart, typed, faults, kind=kind, wrong=old)
+    more: dict[str, Any] = {"kind": kind, "wrong": wrong, "value": shown(kind, wrong)}
+    return _form(request, clinic, "vitals/correct.html", chart, typed, faults, **more)
 
 
 def _form(
@@ -140,4 +178,4 @@ def _to_patient(patient_id: str) -> Redirect:
     return Redirect(f"/patients/{patient_id}", status_code=303)
 
 
-ROUTES = (panel, new_page, take, correct_page, correct)
+ROUTES = (newest, correct_reading, panel, new_page, take, correct_page, correct)

@@ -7,7 +7,9 @@ from pathlib import Path
 from node.patients.timeline import timeline_of
 from node.store.clinic import Clinic
 from node.store.plug import Slice
+from node.store.write import Check
 from node.vitals import checks, routes, service
+from node.vitals.records import BLOOD_PRESSURE
 from node.vitals.typed import KINDS
 
 
@@ -19,11 +21,19 @@ async def running(clinic: Clinic) -> AsyncGenerator[None]:
     yield
 
 
+def _checks() -> dict[str, tuple[Check, ...]]:
+    found: dict[str, tuple[Check, ...]] = {
+        kind.name: (checks.says_what_it_corrects(kind.record_type),) for kind in KINDS
+    }
+    found[BLOOD_PRESSURE.name] += (checks.upper_above_lower,)
+    return found
+
+
 SLICE = Slice(
     name="vitals",
     routes=routes.ROUTES,
     templates=Path(__file__).parent / "templates",
-    checks={kind.name: (checks.says_what_it_corrects(kind.record_type),) for kind in KINDS},
+    checks=_checks(),
     running=(running,),
     panels=("/patients/{patient}/vitals",),
 )

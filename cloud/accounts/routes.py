@@ -1,0 +1,120 @@
+"""Signing in and out, as pages and for programs; choosing the language."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.enums import RequestEncodingType
+from litestar.params import BodyKwarg, FromPath, FromQuery, JSONBody
+from litestar.response import Redirect
+
+from cloud.accounts.service import Accounts, SignedIn
+from cloud.errors import CredentialsError
+from cloud.store.centre import Centre
+from node.http.edge import COOKIE, session_token
+from node.http.pages import LANGUAGES, FieldError
+from node.http.record_routes import PREFIX, actor_of
+from node.http.show import LANGUAGE_COOKIE, language_of, show
+from node.security.access import Actor
+
+YEAR = 365 * 24 * 3600
+Form = Annotated[dict[str, str], BodyKwarg(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A sign-in name and a password."""
+
+    username: str
+    password: str
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A session for a program: send the token as ``Authorization: Bearer``."""
+
+    token: str
+    name: str
+
+
+@post(f"{PREFIX}/sessions", status_code=201, tags=["session"], summary="Sign in")
+async def open_session(
+    request: Request[Any, Any, Any], data: JSONBody[SignIn], centre: NamedDependency[Centre]
+) -> Session:
+    """A session; refused with 401 for a wrong name or password."""
+    signed = await _sign_in(centre, request, data.username, data.password)
+    return Session(signed.token, signed.actor.name)
+
+
+@post(f"{PREFIX}/sessions/end", status_code=204, tags=["session"], summary="Sign out")
+async def end_session(request: Request[Any, Any, Any], centre: NamedDependency[Centre]) -> None:
+    """End the session of this request."""
+    await _end(centre, request, actor_of(request))
+
+
+@get("/login", include_in_schema=False)
+async def login_page(
+    request: Request[Any, Any, Any], centre: NamedDependency[Centre], after: FromQuery[str] = "/"
+) -> Response[str]:
+    """The page to sign in."""
+    return show(centre, request, "accounts/login.html", name="", after=_inside(after), errors=())
+
+
+@post("/login", include_in_schema=False, status_code=200)
+async def login(request: Request[Any, Any, Any], data: Form, centre: NamedDependency[Centre]) -> Response[Any]:
+    """Sign in and go on to where the admin wanted to be, or say what was wrong."""
+    name, after = data.get("name", ""), _inside(data.get("after", "/"))
+    try:
+        signed = await _sign_in(centre, request, name, data.get("password", ""))
+    except CredentialsError as error:
+        language = language_of(request)
+        text = f"{centre.pages.text(str(error), language)} {centre.pages.text(error.hint, language)}"
+        errors = (FieldError(text=text, field="password"),)
+        return show(centre, request, "accounts/login.html", status=422, name=name, after=after, errors=errors)
+    response = Redirect(after, status_code=303)
+    secure = centre.settings.secure_cookies
+    response.set_cookie(COOKIE, signed.token, path="/", httponly=True, samesite="strict", secure=secure)
+    return response
+
+
+@post("/logout", include_in_schema=False, status_code=303)
+async def logout(request: Request[Any, Any, Any], centre: NamedDependency[Centre]) -> Redirect:
+    """Sign out and show the page to sign in."""
+    actor: Any = request.scope["user"]
+    if isinstance(actor, Actor):
+        await _end(centre, request, actor)
+    response = Redirect("/login", status_code=303)
+    response.delete_cookie(COOKIE, path="/")
+    return response
+
+
+@get("/language/{code:str}", include_in_schema=False)
+async def choose_language(request: Request[Any, Any, Any], code: FromPath[str]) -> Redirect:
+    """Speak this language from now on, and go back to where the admin was."""
+    referer = request.headers.get("referer", "")
+    _, _, place = referer.partition(f"//{request.headers.get('host', '')}")
+    response = Redirect(_inside(place or "/"), status_code=303)
+    if code in {language.code for language in LANGUAGES}:
+        response.set_cookie(LANGUAGE_COOKIE, code, path="/", samesite="lax", max_age=YEAR)
+    return response
+
+
+def accounts_of(centre: Centre) -> Accounts:
+    """The accounts of this cloud."""
+    accounts = centre.front.services["accounts"]
+    assert isinstance(accounts, Accounts)  # noqa: S101 - the app puts it there
+    return accounts
+
+
+async def _sign_in(centre: Centre, request: Request[Any, Any, Any], name: str, password: str) -> SignedIn:
+    address = request.client.host if request.client else ""
+    return await accounts_of(centre).sign_in(name, password, address, request.scope["state"].get("request_id", ""))
+
+
+async def _end(centre: Centre, request: Request[Any, Any, Any], actor: Actor) -> None:
+    headers = {name: value.decode("latin-1") for name, value in request.scope["headers"]}
+    await accounts_of(centre).sign_out(actor, session_token(headers)[0])
+
+
+def _inside(path: str) -> str:
+    """A path of our own to go on to, never another site's."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"

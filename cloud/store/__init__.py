@@ -1,0 +1,1 @@
+"""The cloud's PostgreSQL, its migrations and its keys."""
