@@ -47,9 +47,7 @@ async def new_clinic(request: Request[Any, Any, Any], centre: NamedDependency[Ce
 
 
 @post("/clinics/new", include_in_schema=False, status_code=200)
-async def add_clinic(
-    request: Request[Any, Any, Any], data: Form, centre: NamedDependency[Centre]
-) -> Response[str]:
+async def add_clinic(request: Request[Any, Any, Any], data: Form, centre: NamedDependency[Centre]) -> Response[str]:
     """The code of the new clinic, or what to correct."""
     name = data.get("name", "")
     try:

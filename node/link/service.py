@@ -163,7 +163,7 @@ class Link:
     # -- running
 
     def _follow(self, written: list[Written]) -> None:
-        """Something of the record was written: it need not wait for the next round. (Audit entries alone can.)"""
+        """Something of the record was written: it need not wait for the next round, as audit entries alone can."""
         if written and self.standing.reachable:
             self.wake()
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import msgspec
@@ -70,7 +70,7 @@ class World:
         self._simulator: asyncio.subprocess.Process | None = None
         self._bus = ""
 
-    async def __aenter__(self) -> "World":
+    async def __aenter__(self) -> Self:
         try:
             await self._start_all()
         except BaseException:

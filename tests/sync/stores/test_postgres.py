@@ -141,9 +141,7 @@ async def test_a_record_does_not_change_hands(centre: Centre) -> None:
     assert await _state(centre) == before
 
 
-async def test_two_transactions_that_create_one_record_do_not_lose_a_write(
-    centre: Centre, database_url: str
-) -> None:
+async def test_two_transactions_that_create_one_record_do_not_lose_a_write(centre: Centre, database_url: str) -> None:
     one, two = _name(0, 1, "Asha"), _name(1, 1, "Usha")
     other = await asyncpg.connect(database_url)
     transaction = other.transaction()
@@ -191,7 +189,9 @@ async def test_a_race_is_noticed(centre: Centre, database_url: str) -> None:
 
 async def test_sensitive_values_are_sealed_wherever_they_are_kept(centre: Centre) -> None:
     phone = "+919812345678"
-    await _receive(centre, [_operation(0, 1, Change(SET, "phone", phone), Change(SET, "abha_number", "91-1234-5678-9012"))])
+    await _receive(
+        centre, [_operation(0, 1, Change(SET, "phone", phone), Change(SET, "abha_number", "91-1234-5678-9012"))]
+    )
 
     async def everything(connection: Connection) -> list[bytes]:
         rows = await connection.fetch("SELECT o.body, p._state, p.phone, p.abha_number FROM operation o, patient p")
