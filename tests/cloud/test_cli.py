@@ -1,7 +1,10 @@
 """The command ``nadi-cloud``, run as an admin runs it, and a node that shares through it."""
 
 import json
+import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +15,11 @@ CLOUD_PASSPHRASE = "a cloud passphrase that protects nothing"
 
 
 @pytest.fixture
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import tempfile  # noqa: PLC0415 - a folder that the database's own user may enter
-
-    assert tmp_path_factory is not None
-    return Path(tempfile.mkdtemp(prefix="nadi-cloud-")) / "data"
+def data() -> Iterator[Path]:
+    """A folder that the database's own user may enter, which pytest's own is not."""
+    folder = Path(tempfile.mkdtemp(prefix="nadi-cloud-"))
+    yield folder / "data"
+    shutil.rmtree(folder)
 
 
 def _cloud(data: Path, *arguments: str, passphrase: str = CLOUD_PASSPHRASE) -> subprocess.CompletedProcess[str]:

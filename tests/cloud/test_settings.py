@@ -11,7 +11,12 @@ from cloud.settings import load
 def test_the_command_line_beats_the_environment_which_beats_the_file(tmp_path: Path) -> None:
     file = tmp_path / "cloud.toml"
     file.write_text('port = 1\nhost = "10.0.0.1"\npool = 3\n')
-    environment = {"NADI_CLOUD_SETTINGS": str(file), "NADI_CLOUD_PORT": "2", "NADI_CLOUD_HOST": "10.0.0.2", "OTHER": "x"}
+    environment = {
+        "NADI_CLOUD_SETTINGS": str(file),
+        "NADI_CLOUD_PORT": "2",
+        "NADI_CLOUD_HOST": "10.0.0.2",
+        "OTHER": "x",
+    }
 
     settings = load(environment, port=3, host=None)
 
@@ -22,7 +27,11 @@ def test_every_problem_is_named() -> None:
     with pytest.raises(SettingsError) as caught:
         load({"NADI_CLOUD_PORT": "many", "NADI_CLOUD_NONSENSE": "1", "NADI_CLOUD_TLS_KEY": "key.pem"})
 
-    assert [name for name in ("PORT", "NONSENSE", "TLS_KEY") if name in str(caught.value)] == ["PORT", "NONSENSE", "TLS_KEY"]
+    assert [name for name in ("PORT", "NONSENSE", "TLS_KEY") if name in str(caught.value)] == [
+        "PORT",
+        "NONSENSE",
+        "TLS_KEY",
+    ]
     assert len(caught.value.problems) == 3
 
 

@@ -79,7 +79,9 @@ async def test_an_address_that_guesses_names_is_blocked(accounts: Accounts) -> N
     assert await accounts.sign_in("meera", PASSWORD, "10.0.0.1", "")
 
 
-@pytest.mark.parametrize(("name", "password"), [("meera", PASSWORD), ("x", PASSWORD), ("a b", PASSWORD), ("asha", "short")])
+@pytest.mark.parametrize(
+    ("name", "password"), [("meera", PASSWORD), ("x", PASSWORD), ("a b", PASSWORD), ("asha", "short")]
+)
 async def test_an_account_that_cannot_be_is_not_added(accounts: Accounts, name: str, password: str) -> None:
     with pytest.raises(InvalidError):
         await accounts.add(name, password, "test")

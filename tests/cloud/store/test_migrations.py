@@ -1,6 +1,7 @@
 """Migrations are applied once, whoever starts at the same time; every table is filed by its distribution key."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 
@@ -8,14 +9,17 @@ from cloud.store.centre import Centre
 from cloud.store.database import connect
 from cloud.store.migrations import all_migrations, migrate
 from node.records import the_registry
+from tests.cloud.boxes import CLOUD_KEYS
+
+driver: Any = asyncpg
 
 
 async def test_workers_that_start_together_apply_each_migration_once(postgres: str, centre: Centre) -> None:
-    admin = await asyncpg.connect(postgres)
+    admin = await driver.connect(postgres)
     await admin.execute("CREATE DATABASE started_together")
     url = postgres.replace("/postgres?", "/started_together?")
     databases = [await connect(url, 1) for _ in range(4)]
-    workers = [Centre(centre.settings, database, _keys(), the_registry()) for database in databases]
+    workers = [Centre(centre.settings, database, CLOUD_KEYS, the_registry()) for database in databases]
 
     applied = await asyncio.gather(*(worker.prepare() for worker in workers))
 
@@ -24,12 +28,6 @@ async def test_workers_that_start_together_apply_each_migration_once(postgres: s
     await admin.execute("DROP DATABASE started_together WITH (FORCE)")
     await admin.close()
     assert sorted(name for names in applied for name in names) == [name for name, _ in all_migrations()]
-
-
-def _keys() -> "object":
-    from tests.cloud.boxes import CLOUD_KEYS  # noqa: PLC0415 - a fixture of values
-
-    return CLOUD_KEYS
 
 
 async def test_what_was_applied_is_not_applied_again(centre: Centre) -> None:
