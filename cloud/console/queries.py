@@ -213,8 +213,8 @@ def _beginning(text: str) -> str:
 def person(values: Mapping[str, Any], asked: str | None = None) -> Person:
     """A patient's values as a line of a list."""
     name = f"{values.get('first_name', '')} {values.get('last_name', '')}".strip()
-    told = (str(values.get(field, "")) for field in ("date_of_birth", "sex", "village"))
-    return Person(values["id"], name, *told, asked)
+    born, sex, village = (str(values.get(field, "")) for field in ("date_of_birth", "sex", "village"))
+    return Person(values["id"], name, born, sex, village, asked)
 
 
 async def patient(log: Log, patient_id: str) -> tuple[dict[str, Any], str]:

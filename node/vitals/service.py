@@ -69,8 +69,20 @@ async def readings_of(clinic: Clinic, actor: Actor, patient: Patient, limit: int
         await clinic.desk.note(actor, "list", "vitals", None, patient.id, shown=ids)
     corrections = {record.amends: record.reason or "" for _, record in found if record.amends}
     who = await authors_of(clinic, ids)
+    labels = await _labels(clinic, {record.instrument_id for _, record in found if record.instrument_id})
     years = years_on(today(clinic), patient.date_of_birth)
-    return [_reading(kind, record, years, who, corrections) for kind, record in found]
+    readings = [_reading(kind, record, years, who, corrections) for kind, record in found]
+    named = [labels.get(record.instrument_id or "") or record.device for _, record in found]
+    return [msgspec.structs.replace(each, device=name) for each, name in zip(readings, named, strict=True)]
+
+
+async def _labels(clinic: Clinic, instruments: set[str]) -> dict[str, str]:
+    """What the clinic calls these instruments; one of another clinic is not known here."""
+    if not instruments:
+        return {}
+    marks = ", ".join("?" * len(instruments))
+    found = await clinic.desk.select(clinic.store.registry["instrument"], f"id IN ({marks})", tuple(instruments))
+    return {instrument.id: instrument.label for instrument in found}
 
 
 def _reading(kind: Kind, record: Any, years: int, who: Mapping[str, str], corrections: Mapping[str, str]) -> Reading:
@@ -85,7 +97,6 @@ def _reading(kind: Kind, record: Any, years: int, who: Mapping[str, str], correc
         at=record.taken_at,
         how=HOW[record.attribution],
         who=who.get(record.id),
-        device=record.device,
         meal=MEAL_WORDS[meal] if meal else "",
         pulse=plain(getattr(record, "pulse", None)),
         word=verdict.word if verdict else "",
