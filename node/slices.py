@@ -9,4 +9,4 @@ from node.store.plug import Slice
 from node.visits.slice import SLICE as VISITS
 from node.vitals.slice import SLICE as VITALS
 
-SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, VISITS, PATIENTS, VITALS, NOTES, INSTRUMENTS)
+SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, VISITS, PATIENTS, VITALS, INSTRUMENTS, NOTES)

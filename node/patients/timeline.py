@@ -16,7 +16,7 @@ from sync.clock import datetime_of
 from sync.operations import AUDIT
 from sync.records import RecordType
 
-SHOWN = 30
+SHOWN = 20
 HAPPENED = ("taken_at", "arrived_at", "finalised_at")
 """Fields that say when something happened; where a record has none, it is when it was last written."""
 
