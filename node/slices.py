@@ -6,6 +6,7 @@ from node.link.slice import SLICE as LINK
 from node.notes.slice import SLICE as NOTES
 from node.patients.slice import SLICE as PATIENTS
 from node.store.plug import Slice
+from node.visits.slice import SLICE as VISITS
 from node.vitals.slice import SLICE as VITALS
 
-SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, PATIENTS, VITALS, NOTES, INSTRUMENTS)
+SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, VISITS, PATIENTS, VITALS, NOTES, INSTRUMENTS)

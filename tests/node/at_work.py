@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import msgspec
 from litestar.types import ASGIApp
-from node.store.slice import Slice
 
 from node.accounts.records import USER, User
 from node.app import checks_of, create_app, listeners_of
@@ -22,6 +21,7 @@ from node.slices import SLICES
 from node.store.access import Desk
 from node.store.clinic import Clinic
 from node.store.keys import draw
+from node.store.plug import Slice
 from node.store.store import Store, create
 from node.store.write import Door
 from sync.clock import WallClock, wall_milliseconds
