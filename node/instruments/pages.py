@@ -19,7 +19,7 @@ from node.instruments.queries import Arming, Device
 from node.instruments.records import INSTRUMENT, Instrument, InstrumentKind
 from node.instruments.service import Instruments, Refused, Waiting
 from node.patients.queries import Wish
-from node.patients.records import PATIENT, Patient
+from node.patients.records import Patient
 from node.patients.service import patients_of, search, today
 from node.security.access import Actor, Permission
 from node.store.clinic import Clinic
