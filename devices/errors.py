@@ -9,6 +9,7 @@
     │   ├── PairingRefusedError     wrong PIN, or the instrument forgot this clinic
     │   ├── LinkLostError           the instrument went away before it had sent everything
     │   └── InstrumentSilentError   it is connected and does not answer
+    ├── StoreFailedError            what arrived could not be stored; it is still in the instrument
     └── SimulatorUnavailableError   the practice instruments cannot run here
 
 It knows no patient and no clinic: a message names an instrument at most.
@@ -88,6 +89,15 @@ class InstrumentSilentError(InstrumentError):
 
     def __init__(self, device: str) -> None:
         super().__init__(device, "is connected but does not answer")
+
+
+class StoreFailedError(DevicesError):
+    """What arrived could not be stored."""
+
+    hint = "Check that the disk of the box is not full. Readings stay in the instruments until they are stored."
+
+    def __init__(self) -> None:
+        super().__init__("A reading arrived and could not be stored.")
 
 
 class SimulatorUnavailableError(DevicesError):

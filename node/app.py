@@ -84,6 +84,7 @@ def create_app(clinic: Clinic, slices: Sequence[Slice] = SLICES) -> ASGIApp:
         exception_handlers=dict(handlers),
         lifespan=[lifespan],
         openapi_config=_openapi(),
+        logging_config=None,
         debug=False,
     )
     return edge_layer(Edge(find_actor=_find_actor(clinic), log=clinic.log))(app)

@@ -21,7 +21,8 @@ from node.audit.verify import verify_chain
 from node.errors import NadiError
 from node.http.edge import json_log
 from node.http.pages import AssetsNotBuiltError, Pages, make_pages
-from node.link.service import Link
+from node.link import queries
+from node.link.service import ENROLLED, Link
 from node.records import the_registry
 from node.security.access import Role, the_system
 from node.settings import Settings, load
@@ -29,7 +30,7 @@ from node.slices import SLICES
 from node.store.access import Desk
 from node.store.clinic import Clinic
 from node.store.keys import draw, unwrap
-from node.store.store import Store, create, forget
+from node.store.store import Reading, Store, create, forget, open_for_reading, setting
 from sync.errors import SyncError
 
 DATA = click.option("--data", type=click.Path(path_type=Path), help="Folder of the clinic. Default: NADI_DATA.")
@@ -177,16 +178,13 @@ def sync(data: Path | None) -> None:
 @DATA
 def status(data: Path | None) -> None:
     """Say how the clinic stands: its id, the link to the cloud, how many entries wait."""
-
-    async def run(clinic: Clinic) -> None:
-        standing = await Link(clinic).look()
-        identity = clinic.store.identity
-        click.echo(f"{identity.clinic_name} ({identity.clinic_id}), epoch {identity.epoch}")
-        click.echo("Enrolled with a cloud." if standing.enrolled else "Not enrolled with a cloud; works alone.")
-        oldest = f", the oldest of {standing.oldest_at:%Y-%m-%d %H:%M} UTC" if standing.oldest_at else ""
-        click.echo(f"{standing.waiting} entries not yet in the cloud{oldest}.")
-
-    _with_clinic(load(data=data), run)
+    with _reading(load(data=data)) as reading:
+        enrolled = setting(reading.log.connection, ENROLLED) is not None
+        waiting, oldest = queries.waiting(reading.log, reading.author, reading.identity.epoch)
+    click.echo(f"{reading.identity.clinic_name} ({reading.identity.clinic_id}), epoch {reading.identity.epoch}")
+    click.echo("Enrolled with a cloud." if enrolled else "Not enrolled with a cloud; works alone.")
+    since = f", the oldest of {oldest:%Y-%m-%d %H:%M} UTC" if oldest else ""
+    click.echo(f"{waiting} entries not yet in the cloud{since}.")
 
 
 @main.group()
@@ -198,17 +196,16 @@ def audit() -> None:
 @DATA
 def audit_verify(data: Path | None) -> None:
     """Recompute every leaf and every link of this clinic's chains; names the first entry that does not hold."""
-
-    async def run(clinic: Clinic) -> bool:
-        store = clinic.store
-        author, epoch = store.signing.fingerprint, store.identity.epoch
-        findings = await store.log(lambda log: verify_chain(log, author, epoch))
-        for finding in findings:
-            click.echo(finding.sentence)
-        return all(finding.holds for finding in findings)
-
-    if not _with_clinic(load(data=data), run):
+    with _reading(load(data=data)) as reading:
+        findings = verify_chain(reading.log, reading.author, reading.identity.epoch)
+    for finding in findings:
+        click.echo(finding.sentence)
+    if not all(finding.holds for finding in findings):
         sys.exit(2)
+
+
+def _reading(settings: Settings) -> contextlib.AbstractContextManager[Reading]:
+    return open_for_reading(settings.data, unwrap(settings.read_passphrase(), settings.data), the_registry())
 
 
 def open_clinic(settings: Settings, pages: Pages | None = None) -> Clinic:

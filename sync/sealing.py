@@ -45,8 +45,8 @@ class FieldCipher:
             raise SealError("A protected value could not be opened.") from error
 
     def index(self, value: str) -> bytes:
-        """A keyed hash of 16 bytes, equal for values that differ only in case and white space."""
-        normal = "".join(value.split()).casefold().encode()
+        """A keyed hash of 16 bytes, equal for values that differ only in case, white space and hyphens."""
+        normal = "".join(value.replace("-", "").split()).casefold().encode()
         return hmac.digest(self._index_key, normal, hashlib.sha256)[:16]
 
 

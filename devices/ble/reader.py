@@ -21,8 +21,14 @@ from devices.ble.agent import registered_agent
 from devices.ble.health import SENTENCES, InstrumentHealth, RadioHealth, State, Stranger
 from devices.ble.memory import DeviceMemory, KnownInstrument
 from devices.ble.profiles import BROADCASTS, device_id, full, profiles_of
-from devices.ble.session import Patience, Visit
-from devices.errors import DevicesError, InstrumentError, PairingRefusedError, RadioUnavailableError
+from devices.ble.session import Patience, Visit, store
+from devices.errors import (
+    DevicesError,
+    InstrumentError,
+    PairingRefusedError,
+    RadioUnavailableError,
+    StoreFailedError,
+)
 from devices.readings import Clock, RawEvent, Sink
 
 log = logging.getLogger(__name__)
@@ -160,16 +166,26 @@ class BleReader:
         finally:
             waiting.cancel()
             storing.cancel()
-            await asyncio.gather(waiting, storing, return_exceptions=True)
+            _, failed = await asyncio.gather(waiting, storing, return_exceptions=True)
+        if isinstance(failed, StoreFailedError):
+            raise failed
         await self._store_waiting()
 
     async def _store_broadcasts(self) -> None:
         while True:
-            await self._sink(await self._pending.get())
+            await self._store_broadcast(await self._pending.get())
 
     async def _store_waiting(self) -> None:
         while not self._pending.empty():
-            await self._sink(self._pending.get_nowait())
+            await self._store_broadcast(self._pending.get_nowait())
+
+    async def _store_broadcast(self, event: RawEvent) -> None:
+        """Store a broadcast; one that could not be stored is taken again when the scale repeats it."""
+        try:
+            await store(self._sink, event)
+        except StoreFailedError:
+            self._broadcast.clear()
+            raise
 
     def _noticed(self, device: BLEDevice, advertisement: AdvertisementData) -> bool:
         """Note who was heard; whether to visit it now."""

@@ -26,7 +26,7 @@ from devices.ble.profiles import (
     profiles_of,
 )
 from devices.ble.racp import Transfer
-from devices.errors import InstrumentSilentError, LinkLostError
+from devices.errors import InstrumentSilentError, LinkLostError, StoreFailedError
 from devices.readings import Clock, DeviceFacts, RawEvent, Sink
 from devices.registry import quirks_of
 
@@ -52,6 +52,14 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     at: datetime
     monotonic_ns: int
+
+
+async def store(sink: Sink, event: RawEvent) -> None:
+    """Store an event; what the store raises must not be taken for a fault of the radio."""
+    try:
+        await sink(event)
+    except Exception as fault:
+        raise StoreFailedError from fault
 
 
 class Visit:
@@ -120,7 +128,8 @@ class Visit:
         return Arrival(channel=channel, payload=payload, at=self._clock.now(), monotonic_ns=self._clock.monotonic_ns())
 
     async def _store(self, arrival: Arrival) -> None:
-        await self._sink(
+        await store(
+            self._sink,
             RawEvent(
                 transport="ble",
                 source=self._adapter,
@@ -130,7 +139,7 @@ class Visit:
                 received_at=arrival.at,
                 monotonic_ns=arrival.monotonic_ns,
                 session=self._session,
-            )
+            ),
         )
         self.stored += 1
 

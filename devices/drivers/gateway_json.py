@@ -25,6 +25,8 @@ UNITS = {"kg": (Decimal(1), "kg"), "lb": (Decimal(1), "[lb_av]"), "lbs": (Decima
 UNITS["jin"] = (Decimal("0.5"), "kg")
 # A gateway that was cut off delivers late; one whose clock was never set claims another decade.
 OLDEST, AHEAD = timedelta(days=31), timedelta(minutes=2)
+# A number written with a huge exponent is an attack, not a weight.
+MOST_DIGITS = 9
 TASMOTA_SAYS_NO = ("0", "false", "no")
 
 
@@ -75,7 +77,7 @@ def _number(value: object) -> Decimal | None:
         number = Decimal(value)
     except ArithmeticError:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) <= MOST_DIGITS else None
 
 
 def _inner(event: RawEvent, device: str, channel: str, payload: bytes) -> RawEvent:

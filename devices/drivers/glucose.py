@@ -141,7 +141,7 @@ def _refusal(event: RawEvent, record: Record) -> Rejected | None:
         return rejected(event, "no_measurement", at=record.at)
     if isinstance(record.value, Special) and not out_of_range:
         return rejected(event, "failed_measurement", record.value.value, record.at)
-    if not out_of_range and (not record.value or impossible({"glucose": record.value})):
+    if not out_of_range and _displayed(record) is None:
         return rejected(event, "impossible", at=record.at)
     return None
 
@@ -155,12 +155,19 @@ def _comparator(record: Record) -> Comparator | None:
     return None
 
 
+def _displayed(record: Record) -> Decimal | None:
+    """The concentration as a display shows it, or nothing where no display could."""
+    if not isinstance(record.value, Decimal):
+        return None
+    power = (SUBSTANCE if record.molar else MASS)[2]
+    shown = Decimal(f"{record.value.scaleb(power).normalize():f}")
+    return shown if shown and not impossible({"glucose": shown}) else None
+
+
 def _concentration(record: Record, about: DeviceFacts) -> Quantity:
-    code, unit, power = SUBSTANCE if record.molar else MASS
+    code, unit, _ = SUBSTANCE if record.molar else MASS
     comparator = _comparator(record)
-    value = None
-    if isinstance(record.value, Decimal) and record.value > 0:
-        value = Decimal(f"{record.value.scaleb(power).normalize():f}")
+    value = _displayed(record)
     if comparator and about.glucose_range_mg_dl:
         low, high = about.glucose_range_mg_dl
         code, unit, _ = MASS

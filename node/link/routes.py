@@ -1,21 +1,27 @@
 """How the link to the cloud stands, on a page and for programs; enrolling; exchanging now; proof that replicas are equal."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.enums import RequestEncodingType
+from litestar.params import BodyKwarg, FromPath, JSONBody
+from litestar.response import Redirect
 
 from node.http.asker import actor_of
+from node.http.pages import FieldError
 from node.http.record_routes import PREFIX
-from node.http.show import part, show
+from node.http.show import language_of, part, show
 from node.link import queries
 from node.link.queries import OtherClinic, Standing
 from node.link.service import Link, Round
 from node.security.access import Permission
 from node.store.clinic import Clinic
+from sync.errors import SyncError
 from sync.operations import id_bytes
+
+Form = Annotated[dict[str, str], BodyKwarg(media_type=RequestEncodingType.URL_ENCODED)]
 
 
 class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,8 +82,40 @@ async def state_hash(
 async def link_page(request: Request[Any, Any, Any], clinic: NamedDependency[Clinic]) -> Response[str]:
     """How the link stands, in words with the next step."""
     actor_of(request)
-    others = await clinic.store.read(queries.directory)
-    return show(clinic, request, "link/standing.html", standing=await link_of(clinic).look(), clinics=others)
+    return await _standing_page(clinic, request, {}, {})
+
+
+@post("/link/enrol", include_in_schema=False, status_code=200)
+async def enrol_on_page(request: Request[Any, Any, Any], data: Form, clinic: NamedDependency[Clinic]) -> Response[Any]:
+    """Enrol, or say why not."""
+    address, code = data.get("address", "").strip(), data.get("code", "").strip()
+    try:
+        await link_of(clinic).enrol(actor_of(request), address, code)
+    except SyncError as error:
+        return await _standing_page(clinic, request, {"address": address, "code": code}, {"code": error})
+    return Redirect("/link", status_code=303)
+
+
+async def _standing_page(
+    clinic: Clinic, request: Request[Any, Any, Any], typed: dict[str, str], errors: dict[str, SyncError]
+) -> Response[Any]:
+    language = language_of(request)
+    told = {
+        name: f"{clinic.pages.text(str(error), language)} {clinic.pages.text(error.hint, language)}"
+        for name, error in errors.items()
+    }
+    return show(
+        clinic,
+        request,
+        "link/standing.html",
+        status=422 if errors else 200,
+        standing=await link_of(clinic).look(),
+        clinics=await clinic.store.read(queries.directory),
+        may_enrol=actor_of(request).may(Permission.SYSTEM_ADMIN),
+        typed=typed,
+        errors=told,
+        summary=[FieldError(text=text, field=name) for name, text in told.items()],
+    )
 
 
 @get("/link/strip", include_in_schema=False)

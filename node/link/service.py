@@ -15,7 +15,7 @@ from node.security.access import Actor, Permission
 from node.store.clinic import Clinic
 from node.store.sqlcipher import Connection
 from node.store.store import save_setting, setting
-from node.store.write import Door
+from node.store.write import Door, Written
 from sync.certificates import accept, ask_to_enrol
 from sync.chain import GENESIS, SigningKey
 from sync.errors import SyncError, UnreachableError
@@ -28,6 +28,8 @@ from sync.transports.http import HttpTransport
 
 PULL_OPERATIONS = 1_000
 LONGEST_PAUSE_SECONDS = 300
+SETTLE_SECONDS = 1.0
+"""After a write, so that what is said together is sent together."""
 ENROLLED, CURSOR, DIRECTORY = "link.enrolled", "link.cursor", "link.directory"
 
 
@@ -57,6 +59,7 @@ class Link:
         self._pace = Pace()
         self._transport: HttpTransport | None = None
         self._wake = asyncio.Event()
+        clinic.followers.append(self._follow)
         self._one_at_a_time = asyncio.Lock()
 
     # -- enrolling
@@ -159,6 +162,11 @@ class Link:
 
     # -- running
 
+    def _follow(self, written: list[Written]) -> None:
+        """Something of the record was written: it need not wait for the next round, as audit entries alone can."""
+        if written and self.standing.reachable:
+            self.wake()
+
     def wake(self) -> None:
         """Exchange soon: something was written, or somebody asked."""
         self._wake.set()
@@ -171,6 +179,7 @@ class Link:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
+                await asyncio.sleep(SETTLE_SECONDS)
 
     async def _round(self, pause: float) -> float:
         """One round; returns the seconds until the next."""

@@ -43,6 +43,7 @@ SLICE = Slice(
         routes.clinics,
         routes.state_hash,
         routes.link_page,
+        routes.enrol_on_page,
         routes.strip,
     ),
     templates=Path(__file__).parent / "templates",

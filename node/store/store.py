@@ -1,8 +1,10 @@
 """The store of one node: opened with its keys, written through the door, read through its lanes. Knows no slice."""
 
-from collections.abc import Callable, Mapping, Sequence
+import fcntl
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
@@ -25,6 +27,8 @@ from sync.sealing import FieldCipher
 from sync.stores.sqlite import Listener, Log, install, refold, values_of
 
 T = TypeVar("T")
+LOCK = "nadi.lock"
+IN_USE = "Use its pages (Sharing, for the admin), or stop it first and repeat this."
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -53,9 +57,14 @@ class Store:
         self.signing = SigningKey(keys.signing)
         self.news: Callable[[list[Written]], None] = lambda _: None
         connection = open_database(folder / FILE, keys.database)
-        log = _prepare(connection, registry, self.cipher, listeners or {})
-        self.identity = _identity(connection)
-        chain = _own_chain(log, self.signing.fingerprint, self.identity, wall)
+        try:
+            self._lock = take_lock(folder)
+            log = _prepare(connection, registry, self.cipher, listeners or {})
+            self.identity = _identity(connection)
+            chain = _own_chain(log, self.signing.fingerprint, self.identity, wall)
+        except BaseException:
+            connection.close()
+            raise
         self._house = House(log, chain, registry, checks or {})
         self.writer = Writer(connection, Hooks(self._mark, self._undo, self._committed))
         self._points = Lane("point", lambda: open_database(folder / FILE, keys.database), 2)
@@ -130,6 +139,21 @@ class Store:
         self._points.close()
         self._searches.close()
         self.writer.close()
+        self._lock.close()
+
+
+def take_lock(folder: Path) -> IO[bytes]:
+    """The folder's lock, held until it is closed; raises StoreError where another process writes to the store.
+
+    Only one process may: the heads of the chain are in its memory.
+    """
+    lock = (folder / LOCK).open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StoreError("Nadi is running on this folder already.", IN_USE) from None
+    return lock
 
 
 def fetch(
@@ -166,7 +190,7 @@ def create(folder: Path, keys: Keys, clinic_name: str, wall: WallClock = wall_mi
 
 def forget(folder: Path) -> None:
     """Remove what ``draw`` and ``create`` began in a folder, where making the clinic failed half-way."""
-    for name in (KEY_FILE, FILE, f"{FILE}-wal", f"{FILE}-shm"):
+    for name in (KEY_FILE, FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -179,6 +203,26 @@ def setting(connection: Connection, name: str) -> bytes | None:
 def save_setting(connection: Connection, name: str, value: bytes) -> None:
     """Keep a value for the node itself."""
     connection.execute("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (name, value))
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A store opened beside the process that serves it: it can be looked at, not written to."""
+
+    log: Log
+    identity: Identity
+    author: bytes
+
+
+@contextmanager
+def open_for_reading(folder: Path, keys: Keys, registry: Registry) -> Generator[Reading]:
+    """The store of a folder, to look at, whether it is being served or not."""
+    connection = open_database(folder / FILE, keys.database)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        log = Log(connection, registry, FieldCipher(keys.field))
+        yield Reading(log, _identity(connection), SigningKey(keys.signing).fingerprint)
+    finally:
+        connection.close()
 
 
 def _prepare(

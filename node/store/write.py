@@ -185,7 +185,7 @@ class Door:
             "request": actor.request or None,
             **more,
         }
-        value = {name: part for name, part in values.items() if part is not None}
+        value = _told(values)
         entry = self.house.registry[AUDIT_TYPE]
         self._audits.append(self._draft(entry, None, about, (), (Change(SET, "*", value),), None))
 

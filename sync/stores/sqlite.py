@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from sync.errors import OperationError
 from sync.log import Folded, Key, Loaded, Wanted, fold, state_hash, wanted
 from sync.merge import RecordState, conflicts, freeze, visible
 from sync.operations import AUDIT, Dot, Id, Operation, id_bytes, id_text, parse
@@ -95,8 +96,13 @@ class Log:
     # -- operations
 
     def append(self, operations: Sequence[tuple[Operation, bytes, bytes, bytes]]) -> Folded:
-        """Store operations written here, each with canonical bytes, leaf and chain hash, and fold them into rows."""
+        """Store operations written here, each with canonical bytes, leaf and chain hash, and fold them into rows.
+
+        Raises OperationError for one that could not be applied: what is written here is never set aside.
+        """
         folded = self._fold([operation for operation, *_ in operations])
+        if folded.set_aside:
+            raise OperationError(f"This entry cannot be applied here ({folded.set_aside[0].reason}).")
         for operation, data, leaf, chain_hash in operations:
             self._insert(operation, data, leaf, chain_hash, None)
         return folded

@@ -28,7 +28,6 @@ from sync.outbox import in_order, whole_groups
 from sync.protocol import ExchangeReply
 from sync.stores.sqlite import Log
 
-
 NOWHERE = Place(0, 1)
 CLOUD_KEYS = CloudKeys(b"f" * 32, b"s" * 32)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from cloud.settings import Settings
 from cloud.store.centre import Centre
-from cloud.store.database import connect, own_server
+from cloud.store.database import connect, own_server, stop_own_server
 from node.records import the_registry
 from tests.cloud.boxes import CLOUD_KEYS
 
@@ -18,12 +20,17 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server, up to the name of the database; it ends with the program."""
-    folder = tmp_path_factory.mktemp("cloud")
+def postgres() -> Iterator[str]:
+    """The URL of a server with a template of today's tables, stopped and removed after the last test.
+
+    Not in pytest's own folder: every other run of pytest closes that to the user as whom the server runs under root.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="nadi-postgres-"))
     url = own_server(folder)
     asyncio.run(_make_template(url, folder))
-    return url
+    yield url
+    stop_own_server(folder)
+    shutil.rmtree(folder)
 
 
 async def _make_template(url: str, folder: Path) -> None:

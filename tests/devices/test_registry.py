@@ -8,11 +8,10 @@ import pytest
 
 from devices.drivers.catalogue import REGISTRY, decode
 from devices.readings import DeviceFacts, RawEvent, Rejected
-from devices.registry import DECODER_VERSION, QUIRKS, matches, quirks_of
+from devices.registry import DECODER_VERSION, QUIRKS, Quirk, matches, quirks_of
 
-VECTORS = {
-    vector["id"] for vector in json.loads(Path("tests/vectors/devices.json").read_text(encoding="utf-8"))["vectors"]
-}
+TABLE = Path(__file__).parents[1] / "vectors" / "devices.json"
+VECTORS = {vector["id"] for vector in json.loads(TABLE.read_text(encoding="utf-8"))["vectors"]}
 
 
 @pytest.mark.parametrize(
@@ -38,11 +37,11 @@ def test_every_channel_has_one_driver() -> None:
     assert REGISTRY.version == DECODER_VERSION
 
 
-@pytest.mark.parametrize("quirk", QUIRKS, ids=[f"{quirk.name}-{quirk.maker or quirk.model}" for quirk in QUIRKS])
-def test_every_quirk_names_what_proves_it(quirk: object) -> None:
-    proof: str = getattr(quirk, "proof", "")
-    kind, _, vector = proof.partition("vector ")
-    assert (vector in VECTORS) if not kind else proof
+@pytest.mark.parametrize("quirk", QUIRKS, ids=[f"{q.name}-{q.maker or q.model}" for q in QUIRKS])
+def test_every_quirk_names_what_proves_it(quirk: Quirk) -> None:
+    assert quirk.proof
+    if quirk.proof.startswith("vector "):
+        assert quirk.proof.removeprefix("vector ") in VECTORS
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Both sides of one exchange, in bytes."""
 
 from sync.chain import SigningKey
-from sync.exchange import compose, pulled, read_reply, sign_reply
 from sync.exchange import Place as At
+from sync.exchange import compose, pulled, read_reply, sign_reply
 from sync.operations import SET, Change, Dot, Operation, Replaced
 from sync.protocol import ExchangeReply
 from sync.wire import pack

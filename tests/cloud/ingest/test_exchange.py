@@ -271,7 +271,9 @@ async def _carry(source: Box, target: Box) -> None:
     from sync.operations import canonical  # noqa: PLC0415 - only here
 
     operations = out["clinical"].operations
-    await target.store.receive([(o, canonical(o)) for o in operations], {o.dot.author: source.clinic for o in operations})
+    await target.store.receive(
+        [(o, canonical(o)) for o in operations], {o.dot.author: source.clinic for o in operations}
+    )
 
 
 async def test_what_a_clinic_says_of_a_patient_it_was_never_entitled_to_is_kept_aside(

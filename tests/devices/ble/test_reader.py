@@ -14,6 +14,7 @@ from devices.ble.memory import Bookmark, InProcessMemory, KnownInstrument
 from devices.ble.reader import BleReader, RadioSettings
 from devices.ble.session import Patience
 from devices.drivers.catalogue import decode
+from devices.errors import StoreFailedError
 from devices.readings import RawEvent, Reading, system_clock
 from devices.simulate.clinic import LABELS, PracticeClinic, practice_clinic
 from devices.simulate.encode import blood_pressure, glucose, weight
@@ -45,10 +46,13 @@ class Shelf:
 
     def __init__(self) -> None:
         self.events: list[RawEvent] = []
+        self.refuses = False
         self._more = asyncio.Condition()
 
     async def __call__(self, event: RawEvent) -> None:
         """Store an event."""
+        if self.refuses and event.channel == "2a18":
+            raise OSError("disk full")
         async with self._more:
             self.events.append(event)
             self._more.notify_all()
@@ -100,6 +104,7 @@ class Ward:
         self.shelf = shelf
         self.memory = memory
         self.reader = reader
+        self.reading = asyncio.create_task(reader.run())
         self.meter = cast("GlucoseMeter", clinic.instruments["glucose"])
         self.cuff = cast("BloodPressureMonitor", clinic.instruments["blood_pressure"])
         self.scale = cast("Scale", clinic.instruments["weight"])
@@ -132,10 +137,10 @@ async def ward(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ward]:
         )
         shelf = Shelf()
         reader = BleReader(shelf, memory, system_clock(), SETTINGS)
-        task = asyncio.create_task(reader.run())
-        yield Ward(clinic, shelf, memory, reader)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        ward = Ward(clinic, shelf, memory, reader)
+        yield ward
+        ward.reading.cancel()
+        await asyncio.gather(ward.reading, return_exceptions=True)
 
 
 async def fill(meter: GlucoseMeter, *values: int) -> None:
@@ -178,6 +183,19 @@ async def test_a_meter_that_starts_over_after_a_new_battery_is_read_from_the_beg
     await ward.meter.measured(glucose(1, 77, datetime.fromisoformat("2026-11-23T08:00")))
     await ward.memory.until(lambda: ward.memory.bookmarks[METER].sequence == 1)
     assert ward.shelf.on("2a18")[-1].payload == ward.meter.store[0].frame
+
+
+async def test_a_record_the_store_refused_stays_in_the_meter_and_is_read_again(ward: Ward) -> None:
+    ward.shelf.refuses = True
+    await fill(ward.meter, 98, 142)
+    with pytest.raises(StoreFailedError):
+        await asyncio.wait_for(ward.reading, SECONDS)
+    assert ward.memory.bookmarks == {}
+    ward.shelf.refuses = False
+    ward.reading = asyncio.create_task(ward.reader.run())
+    await ward.meter.wake()
+    await ward.memory.until(lambda: METER in ward.memory.bookmarks)
+    assert ward.shelf.sequences() == [1, 2]
 
 
 async def test_the_clock_is_noted_before_the_records_and_set_after_them(ward: Ward) -> None:

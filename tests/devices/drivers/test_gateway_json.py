@@ -157,10 +157,11 @@ def test_a_characteristic_that_openmqttgateway_read_is_decoded() -> None:
         (scale(weight="heavy"), "malformed"),
         (scale(weight=True), "malformed"),
         (scale(weight="NaN"), "malformed"),
+        (scale(weight="1e-999999999"), "malformed"),
         (scale(weight=-4), "impossible"),
         (scale(weight=0), "impossible"),
     ],
-    ids=["room thermometer", "unknown unit", "words", "true", "NaN as text", "negative", "zero"],
+    ids=["room thermometer", "unknown unit", "words", "true", "NaN as text", "endless", "negative", "zero"],
 )
 def test_what_is_no_weight_becomes_none(payload: object, why: str) -> None:
     assert reason(arrived(THEENGS, payload)) == why

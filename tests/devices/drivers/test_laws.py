@@ -1,4 +1,4 @@
-"""Laws every driver keeps: what an instrument encodes is read back exactly, and what is no number never becomes one."""
+"""Laws every driver keeps: what is encoded is read back exactly; what is no number never becomes one."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -114,6 +114,13 @@ def test_any_bytes_are_readings_or_refused_and_no_value_is_absurd(channel: str, 
     found = decode(an_event(channel, payload))
     assert found
     assert all(value.is_finite() and 0 <= value <= 99_999 for value in values(found))
+
+
+def test_a_concentration_no_display_could_show_is_impossible() -> None:
+    one_kilogram_per_litre = bytes.fromhex("02000000000000000000010000")
+    (refused,) = decode(an_event("2a18", one_kilogram_per_litre))
+    assert isinstance(refused, Rejected)
+    assert refused.reason == "impossible"
 
 
 @given(SPECIAL_BYTES, st.sampled_from((0, 1)))
