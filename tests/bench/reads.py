@@ -50,7 +50,7 @@ _dice = random.Random(41)
 
 
 def _reading(node: Serving, patient: str) -> bytes:
-    systolic, diastolic = _dice.randint(95, 190), _dice.randint(55, 110)
+    systolic, diastolic = _dice.randint(95, 190), _dice.randint(55, 90)
     body = {
         "patient_id": patient,
         "taken_at": "2026-03-02T09:30:00Z",

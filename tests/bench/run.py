@@ -11,12 +11,15 @@ sys.path[0] = str(ROOT)
 
 import uvloop  # noqa: E402 - the line above makes what is measured importable
 
-from tests.bench import reads, writes  # noqa: E402
+from tests.bench import idle, ingest, reads, wire, writes  # noqa: E402
 from tests.bench.measure import QUICK, Effort, Figure, keep, table  # noqa: E402
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Awaitable[list[Figure]]]] = {
     "writes": writes.run,
     "reads": reads.run,
+    "ingest": ingest.run,
+    "wire": wire.run,
+    "idle": idle.run,
 }
 
 
