@@ -48,7 +48,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def code(text: str) -> str:
     """Text as code, or nothing where there is none. Three closing brackets would end a part of cog's."""
-    return f"`{re.sub(r'\]\](?=\])', ']] ', text)}`" if text else ""
+    shown = re.sub(r"\]\](?=\])", "]] ", text)
+    return f"`{shown}`" if shown else ""
 
 
 def sentence_of(thing: Any) -> str:
