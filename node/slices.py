@@ -1,10 +1,11 @@
 """The one list of what this node serves. Removing a crossing slice from it leaves a working clinic."""
 
 from node.accounts.slice import SLICE as ACCOUNTS
+from node.instruments.slice import SLICE as INSTRUMENTS
 from node.link.slice import SLICE as LINK
 from node.notes.slice import SLICE as NOTES
 from node.patients.slice import SLICE as PATIENTS
 from node.store.plug import Slice
 from node.vitals.slice import SLICE as VITALS
 
-SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, PATIENTS, VITALS, NOTES)
+SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, PATIENTS, VITALS, NOTES, INSTRUMENTS)

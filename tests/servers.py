@@ -82,6 +82,8 @@ def start(module: str, *arguments: str, port: int, log: Path | None = None, **se
     output = log.open("a") if log else subprocess.DEVNULL
     command = [sys.executable, "-m", module, "serve", "--port", str(port), *arguments]
     process = subprocess.Popen(command, env=environment(**settings), cwd=ROOT, stdout=output, stderr=output, text=True)
+    if not isinstance(output, int):
+        output.close()
     served = Served(process, f"http://127.0.0.1:{port}")
     served.wait_until_it_answers()
     return served

@@ -9,6 +9,7 @@ from litestar.enums import MediaType
 from node.http.asker import asker
 from node.http.pages import NavigationItem, Pages, Shell, SyncLine, choose_language
 from node.http.places import Place
+from node.security.access import ROLE_WORDS
 
 LANGUAGE_COOKIE = "lang"
 
@@ -68,7 +69,7 @@ def _shell(house: Shown, request: Request[Any, Any, Any]) -> Shell:
     return Shell(
         clinic_name=house.shown_name,
         person_name=actor.name,
-        person_role=actor.role or "",
+        person_role=ROLE_WORDS.get(actor.role or "", ""),
         navigation=items,
         sync=sync,
         sync_url="/link/strip" if sync is not None else "",

@@ -104,8 +104,8 @@ _SHOWN: Mapping[str, Callable[[Any], tuple[str, Meaning | None]]] = {
 }
 
 
-def as_reading(kind: str, found: Measurement, *, corrected: bool = False) -> Reading:
-    """A measurement as a page shows it."""
+def as_reading(kind: str, found: Measurement, instrument: str | None = None, *, corrected: bool = False) -> Reading:
+    """A measurement as a page shows it. instrument: what the clinic calls the instrument, where it was one of its own."""
     value, meant = _SHOWN[kind](found)
     pulse: Decimal | None = getattr(found, "pulse", None)
     return Reading(
@@ -115,7 +115,7 @@ def as_reading(kind: str, found: Measurement, *, corrected: bool = False) -> Rea
         value=value,
         unit=UNITS[kind],
         at=found.taken_at,
-        device=found.device,
+        device=instrument or found.device,
         how=HOW[found.attribution],
         note="" if corrected or meant is None else meant.word,
         tone="" if corrected or meant is None else meant.tone,

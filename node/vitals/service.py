@@ -37,10 +37,23 @@ async def newest(clinic: Clinic, actor: Actor, patient: str, limit: int = 12) ->
         await clinic.desk.require_read(actor, record_type)
         found = await clinic.desk.select(record_type, "_patient = ? ORDER BY taken_at DESC LIMIT ?", (patient, limit))
         amended = {item.amends for item in found}
-        readings += [as_reading(record_type.name, item, corrected=item.id in amended) for item in found]
+        labels = await _labels(clinic, {item.instrument_id for item in found if item.instrument_id})
+        readings += [
+            as_reading(record_type.name, item, labels.get(item.instrument_id or ""), corrected=item.id in amended)
+            for item in found
+        ]
         shown += [item.id for item in found]
     await clinic.desk.note(actor, "list", "vitals", None, patient, shown=shown)
     return sorted(readings, key=lambda reading: reading.at, reverse=True)[:limit]
+
+
+async def _labels(clinic: Clinic, instruments: set[str]) -> dict[str, str]:
+    """What the clinic calls these instruments; one of another clinic is not known here."""
+    if not instruments:
+        return {}
+    marks = ", ".join("?" * len(instruments))
+    found = await clinic.desk.select(clinic.store.registry["instrument"], f"id IN ({marks})", tuple(instruments))
+    return {instrument.id: instrument.label for instrument in found}
 
 
 async def record_typed(clinic: Clinic, actor: Actor, patient: str, form: Mapping[str, str]) -> list[str]:

@@ -7,13 +7,19 @@ from node.store.sqlcipher import Connection  # before sqlite_utils: it makes SQL
 
 from sqlite_utils import Database, Migrations  # isort: skip
 
-from node.store.migrations import m0001_log, m0002_node, m0003_search
+from node.store.migrations import m0001_log, m0002_node, m0003_search, m0004_journal
 
 
 def all_migrations() -> Migrations:
     """Every migration, in order."""
     migrations = Migrations("nadi")
-    for name, module in (("0001_log", m0001_log), ("0002_node", m0002_node), ("0003_search", m0003_search)):
+    steps = (
+        ("0001_log", m0001_log),
+        ("0002_node", m0002_node),
+        ("0003_search", m0003_search),
+        ("0004_journal", m0004_journal),
+    )
+    for name, module in steps:
         migrations(name=name)(module.upgrade)
     return migrations
 
