@@ -1,6 +1,7 @@
 """The one list of what this node serves. Removing a crossing slice from it leaves a working clinic."""
 
 from node.accounts.slice import SLICE as ACCOUNTS
+from node.audit.slice import SLICE as AUDIT
 from node.conflicts.slice import SLICE as CONFLICTS
 from node.instruments.slice import SLICE as INSTRUMENTS
 from node.link.slice import SLICE as LINK
@@ -9,4 +10,4 @@ from node.patients.slice import SLICE as PATIENTS
 from node.store.plug import Slice
 from node.vitals.slice import SLICE as VITALS
 
-SLICES: tuple[Slice, ...] = (ACCOUNTS, LINK, CONFLICTS, PATIENTS, INSTRUMENTS, VITALS, NOTES)
+SLICES: tuple[Slice, ...] = (ACCOUNTS, AUDIT, LINK, CONFLICTS, PATIENTS, INSTRUMENTS, VITALS, NOTES)
