@@ -1,4 +1,7 @@
-"""The one list of what this node serves. Removing a crossing slice from it leaves a working clinic."""
+"""The one list of what this node serves, in the order of the menu and of a patient's page.
+
+Removing a crossing slice from it leaves a working clinic.
+"""
 
 from node.accounts.slice import SLICE as ACCOUNTS
 from node.audit.slice import SLICE as AUDIT
