@@ -190,6 +190,11 @@ class RecordType(Generic[R]):
         whole = (Rule.ONCE, Rule.ASK_WHOLE)
         return {name: "*" if field.merge.rule in whole else name for name, field in self.fields.items()}
 
+    @cached_property
+    def limits(self) -> dict[str, Between]:
+        """The least and the greatest decimal that fields take, by field, where they say so."""
+        return {name: limit for name, field in self.fields.items() if (limit := field.trait(Between))}
+
 
 def _field(record_type: RecordType[Any], name: str, hint: Any) -> Field:
     annotated = get_origin(hint) is Annotated

@@ -61,7 +61,7 @@ def _shell(house: Shown, request: Request[Any, Any, Any]) -> Shell:
     if actor is None:
         return Shell(clinic_name=house.shown_name)
     items = tuple(
-        NavigationItem(href=place.href, label=place.label, current=request.url.path.startswith(place.href))
+        NavigationItem(href=place.href, label=place.label, current=_is_in(request.url.path, place.href))
         for place in house.places
         if actor.may(place.permission)
     )
@@ -74,3 +74,8 @@ def _shell(house: Shown, request: Request[Any, Any, Any]) -> Shell:
         sync=sync,
         sync_url="/link/strip" if sync is not None else "",
     )
+
+
+def _is_in(path: str, place: str) -> bool:
+    """Whether a page belongs to a place in the menu; the start page is a place of its own."""
+    return path == place or (place != "/" and path.startswith(f"{place}/"))

@@ -132,11 +132,12 @@ def see_arrive(doctor: Tablet, patient: str) -> None:
 
 
 def write_without_the_link(nurse: Tablet, doctor: Tablet, patient: str) -> None:
-    page = nurse.open(patient)
+    page = nurse.open(f"{patient}/notes/new")
     page.fill("[name=subjective]", "Headache for two days.")
     page.fill("[name=plan]", "See Dr Imran.")
-    page.get_by_role("button", name="Save as final").click()
-    reads(page, "Final")
+    page.get_by_role("button", name="Finish the note").click()
+    page.wait_for_url(re.compile(r"/patients/[0-9a-f-]{36}$"))
+    reads(page, "See Dr Imran.")
     add_allergy(nurse, patient, "Penicillin")
     set_birthday(nurse, patient, "21", "6", "1984")
     doctor.page.context.add_cookies([{"name": "lang", "value": "en", "url": doctor.address}])
