@@ -207,7 +207,7 @@ def visible(record_type: RecordType[Any], state: RecordState) -> dict[str, Any]:
     if whole is not None and whole.heads:
         rule = Rule.ONCE if record_type.is_fact else Rule.ASK_WHOLE
         values |= settle(rule, whole, state.scope).value
-    for field in record_type.fields_apart:
+    for field in record_type.own_registers:
         _show(field, state, values)
     return values
 
@@ -241,8 +241,8 @@ def conflicts(record_type: RecordType[Any], state: RecordState) -> dict[str, Con
     """The registers on which a person has to answer (classes A, B), or which a rule settled (C, may be undone)."""
     found: dict[str, ConflictClass] = {}
     for name, register in state.registers.items():
-        merge = _merge_of(record_type, name) if len(register.heads) > 1 else None
-        if merge is not None and settle(merge[0], register, state.scope).conflict:
+        merge = _merge_of(record_type, name)
+        if merge is not None and len(register.heads) > 1 and settle(merge[0], register, state.scope).conflict:
             found[name] = merge[1]
     return found
 

@@ -170,6 +170,11 @@ class RecordType(Generic[R]):
         return self.merge.rule is Rule.ONCE
 
     @cached_property
+    def own_registers(self) -> tuple[Field, ...]:
+        """The fields that are merged for themselves, not in one whole with others."""
+        return tuple(field for field in self.fields.values() if self.registers_of[field.name] != "*")
+
+    @cached_property
     def sensitive_of(self) -> dict[str, Sensitive]:
         """How fields are encrypted once more, by the names of those that are."""
         return {name: field.sensitive for name, field in self.fields.items() if field.sensitive is not None}
@@ -184,11 +189,6 @@ class RecordType(Generic[R]):
         """Field name to the name of the register it is merged in: its own, or ``*`` for what is one whole."""
         whole = (Rule.ONCE, Rule.ASK_WHOLE)
         return {name: "*" if field.merge.rule in whole else name for name, field in self.fields.items()}
-
-    @cached_property
-    def fields_apart(self) -> tuple[Field, ...]:
-        """The fields that are merged each for itself, not as part of the whole."""
-        return tuple(field for name, field in self.fields.items() if self.registers_of[name] != "*")
 
     @cached_property
     def limits(self) -> dict[str, Between]:

@@ -74,7 +74,9 @@ async def add_clinic(
     return await console_of(request, centre).add_clinic(data.name)
 
 
-@post(f"{PREFIX}/clinics/{{clinic_id:str}}/patients/search", tags=["patients"], summary="Find patients", status_code=200)
+@post(
+    f"{PREFIX}/clinics/{{clinic_id:str}}/patients/search", tags=["patients"], summary="Find patients", status_code=200
+)
 async def people(
     request: Request[Any, Any, Any],
     clinic_id: FromPath[str],

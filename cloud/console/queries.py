@@ -201,9 +201,7 @@ async def people(log: Log, clinic_id: str, text: str, page: int) -> tuple[list[P
     rows = await log.select(
         PATIENT, f"{where} ORDER BY first_name, last_name, id LIMIT {PAGE} OFFSET {PAGE * (page - 1)}", *args
     )
-    asked = await log.connection.fetch(
-        "SELECT id, _asked FROM patient WHERE id = ANY($1)", [row["id"] for row in rows]
-    )
+    asked = await log.connection.fetch("SELECT id, _asked FROM patient WHERE id = ANY($1)", [row["id"] for row in rows])
     graves = {row["id"]: row["_asked"] for row in asked}
     return [person(row, graves.get(row["id"])) for row in rows], total
 
@@ -215,8 +213,8 @@ def _beginning(text: str) -> str:
 def person(values: Mapping[str, Any], asked: str | None = None) -> Person:
     """A patient's values as a line of a list."""
     name = f"{values.get('first_name', '')} {values.get('last_name', '')}".strip()
-    told = (str(values.get(field, "")) for field in ("date_of_birth", "sex", "village"))
-    return Person(values["id"], name, *told, asked)
+    born, sex, village = (str(values.get(field, "")) for field in ("date_of_birth", "sex", "village"))
+    return Person(values["id"], name, born, sex, village, asked)
 
 
 async def patient(log: Log, patient_id: str) -> tuple[dict[str, Any], str]:
@@ -239,9 +237,7 @@ async def records(log: Log, patient_id: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-async def _with_void(
-    log: Log, name: str, patient_id: str, rows: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
+async def _with_void(log: Log, name: str, patient_id: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     query = f"SELECT id FROM {quoted(name)} WHERE _patient = $1 AND _void = 1"  # noqa: S608 - a registered name
     void = {row["id"] for row in await log.connection.fetch(query, patient_id)}
     return [{**row, "void": True} if row["id"] in void else row for row in rows]
@@ -398,5 +394,3 @@ async def checked(connection: Connection, clinic_id: str | None = None) -> list[
         id_bytes(clinic_id) if clinic_id else None,
     )
     return [Checked(**dict(row)) for row in rows]
-
-

@@ -47,9 +47,7 @@ async def new_clinic(request: Request[Any, Any, Any], centre: NamedDependency[Ce
 
 
 @post("/clinics/new", include_in_schema=False, status_code=200)
-async def add_clinic(
-    request: Request[Any, Any, Any], data: Form, centre: NamedDependency[Centre]
-) -> Response[str]:
+async def add_clinic(request: Request[Any, Any, Any], data: Form, centre: NamedDependency[Centre]) -> Response[str]:
     """The code of the new clinic, or what to correct."""
     name = data.get("name", "")
     try:
@@ -144,7 +142,7 @@ async def conflicts(
 
 
 @get("/audit", include_in_schema=False)
-async def audit(
+async def audit(  # noqa: PLR0913, PLR0917 - one for each filter
     request: Request[Any, Any, Any],
     centre: NamedDependency[Centre],
     clinic_id: FromQuery[str] = "",
@@ -167,8 +165,8 @@ async def audit(
     lines = await console.audit(asked)
     told = {"clinic_id": clinic_id, "action": action, "patient_id": patient_id, "since": since, "until": until}
     older = urlencode({**told, "before": lines[-1].stamp}) if len(lines) == PAGE else ""
-    choices = {"clinics": await console.clinics(), "actions": AUDIT_ACTIONS}
-    return show(centre, request, "console/audit.html", lines=lines, older=older, asked=told, words=words, **choices)
+    context: dict[str, Any] = {"clinics": await console.clinics(), "actions": AUDIT_ACTIONS, "words": words}
+    return show(centre, request, "console/audit.html", lines=lines, older=older, asked=told, **context)
 
 
 def _stamp(day: str, days_after: int, otherwise: int) -> int:

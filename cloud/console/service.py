@@ -106,7 +106,9 @@ class Console:
         """A page of open conflicts, and of how many."""
         found, total = await self._read(lambda log: queries.conflicts(log, clinic_id, page))
         shown = sorted({each.patient_id for each in found if each.patient_id})
-        await self.note("list", clinic=known_id(clinic_id) if clinic_id else None, detail="conflicts " + " ".join(shown))
+        await self.note(
+            "list", clinic=known_id(clinic_id) if clinic_id else None, detail="conflicts " + " ".join(shown)
+        )
         return found, total
 
     async def audit(self, asked: AuditFilter) -> list[AuditLine]:
@@ -136,5 +138,3 @@ def known_id(text: str) -> Id:
         return id_bytes(text)
     except OperationError:
         raise NotFoundError("There is no such thing here.") from None
-
-

@@ -127,10 +127,11 @@ def changes_of(record_type: RecordType[Any] | None, operation: Operation) -> lis
 
 
 def _said(change: Change) -> list[tuple[str, str]]:
-    if change.register == "*" and isinstance(change.value, dict):
-        whole = cast("dict[str, Any]", change.value)
+    value: Any = change.value
+    if change.register == "*" and isinstance(value, dict):
+        whole = cast("dict[str, Any]", value)
         return [(name, value_text(value)) for name, value in whole.items()]
     if change.register.startswith("!"):
         return []
     sign = {ADD: "+ ", REMOVE: "- "}.get(change.verb, "")
-    return [(change.register, sign + value_text(change.value))]
+    return [(change.register, sign + value_text(value))]

@@ -65,7 +65,9 @@ def own_server(folder: Path) -> str:
     try:
         return str(_embedded().get_server(folder / "postgres").get_uri())
     except (OSError, subprocess.SubprocessError) as error:
-        hint = "Look at the file postgres/log in the data folder; or name another PostgreSQL in NADI_CLOUD_DATABASE_URL."
+        hint = (
+            "Look at the file postgres/log in the data folder; or name another PostgreSQL in NADI_CLOUD_DATABASE_URL."
+        )
         raise DatabaseError("The database of the data folder cannot be started.", hint) from error
 
 

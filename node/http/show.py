@@ -9,6 +9,7 @@ from litestar.enums import MediaType
 from node.http.asker import asker
 from node.http.pages import NavigationItem, Pages, Shell, SyncLine, choose_language
 from node.http.places import Place
+from node.security.access import ROLE_WORDS
 
 LANGUAGE_COOKIE = "lang"
 
@@ -60,7 +61,7 @@ def _shell(house: Shown, request: Request[Any, Any, Any]) -> Shell:
     if actor is None:
         return Shell(clinic_name=house.shown_name)
     items = tuple(
-        NavigationItem(href=place.href, label=place.label, current=request.url.path.startswith(place.href))
+        NavigationItem(href=place.href, label=place.label, current=_is_in(request.url.path, place.href))
         for place in house.places
         if actor.may(place.permission)
     )
@@ -68,8 +69,13 @@ def _shell(house: Shown, request: Request[Any, Any, Any]) -> Shell:
     return Shell(
         clinic_name=house.shown_name,
         person_name=actor.name,
-        person_role=actor.role or "",
+        person_role=ROLE_WORDS.get(actor.role or "", ""),
         navigation=items,
         sync=sync,
         sync_url="/link/strip" if sync is not None else "",
     )
+
+
+def _is_in(path: str, place: str) -> bool:
+    """Whether a page belongs to a place in the menu; the start page is a place of its own."""
+    return path == place or (place != "/" and path.startswith(f"{place}/"))

@@ -6,20 +6,31 @@ from node.store.sqlcipher import Connection
 from sync.sealing import FieldCipher
 
 
-def draft_of(connection: Connection, cipher: FieldCipher, user_id: str, place: str) -> dict[str, str]:
-    """What somebody has typed at a place and not saved yet; empty where nothing."""
-    row = connection.execute("SELECT body FROM draft WHERE user_id = ? AND place = ?", (user_id, place)).fetchone()
-    return msgspec.json.decode(cipher.open(row[0], place.encode()), type=dict[str, str]) if row else {}
+class Kept(msgspec.Struct, frozen=True):
+    """What somebody typed and did not save yet, and when it was kept (Unix milliseconds)."""
+
+    sections: dict[str, str]
+    saved_at: int
 
 
-def keep_draft(
-    connection: Connection, cipher: FieldCipher, user_id: str, place: str, typed: dict[str, str], saved_at: int
+def kept(connection: Connection, cipher: FieldCipher, user: str, place: str) -> Kept | None:
+    """What somebody has typed at a place and not saved yet, or None."""
+    row = connection.execute(
+        "SELECT body, saved_at FROM draft WHERE user_id = ? AND place = ?", (user, place)
+    ).fetchone()
+    return Kept(msgspec.json.decode(cipher.open(row[0], place.encode()), type=dict[str, str]), row[1]) if row else None
+
+
+def keep(
+    connection: Connection, cipher: FieldCipher, user: str, place: str, sections: dict[str, str], now: int
 ) -> None:
     """Keep what somebody has typed."""
-    body = cipher.seal(msgspec.json.encode(typed), place.encode())
-    connection.execute("INSERT OR REPLACE INTO draft VALUES (?, ?, ?, ?)", (user_id, place, body, saved_at))
+    body = cipher.seal(msgspec.json.encode(sections), place.encode())
+    connection.execute(
+        "INSERT OR REPLACE INTO draft (user_id, place, body, saved_at) VALUES (?, ?, ?, ?)", (user, place, body, now)
+    )
 
 
-def drop_draft(connection: Connection, user_id: str, place: str) -> None:
+def drop(connection: Connection, user: str, place: str) -> None:
     """It has been saved: nothing is being typed any more."""
-    connection.execute("DELETE FROM draft WHERE user_id = ? AND place = ?", (user_id, place))
+    connection.execute("DELETE FROM draft WHERE user_id = ? AND place = ?", (user, place))

@@ -6,95 +6,147 @@ from typing import Any
 
 import msgspec
 
-from node.errors import InvalidError
 from node.notes import queries
+from node.notes.queries import Kept
 from node.notes.records import NOTE, Note, NoteStatus
+from node.patients.service import newest, origins_of
+from node.patients.timeline import Telling
 from node.security.access import Actor, Permission
 from node.store.clinic import Clinic
 from node.store.write import Door, valid
-from sync.clock import datetime_of
-from sync.operations import id_bytes, id_text
-from sync.stores.sqlite import Log
+from node.texts import translatable
+from node.visits.service import open_visit_of
 
 SECTIONS = ("subjective", "objective", "assessment", "plan")
 
 
-class Written(msgspec.Struct, frozen=True):
-    """A note with who wrote it first and when, as a page lists it."""
+class Place(msgspec.Struct, frozen=True):
+    """Where something is typed: a new note about a patient, a draft, an amendment of a note; and the id it will have."""
+
+    patient: str
+    about: str
+    note: str
+
+    @property
+    def name(self) -> str:
+        """The name under which what is typed is kept."""
+        return f"note:{self.about}"
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """A note with who wrote it first and when, and the note that amends it, as a page lists it."""
 
     note: Note
-    author: str
+    author: str | None
     at: datetime
+    amended_by: str | None = None
 
 
-async def keep_typing(clinic: Clinic, actor: Actor, patient: str, typed: Mapping[str, str]) -> None:
-    """Keep what is being typed, on this node only."""
+def sections_of(typed: Mapping[str, str]) -> dict[str, str]:
+    """The sections in which something was typed."""
+    return {name: text for name in SECTIONS if (text := typed.get(name, "").replace("\r\n", "\n").strip())}
+
+
+# -- while it is typed
+
+
+async def keep_typing(clinic: Clinic, actor: Actor, place: Place, typed: Mapping[str, str]) -> None:
+    """Keep what is being typed, on this node only; that somebody began is written down."""
     await clinic.desk.require(actor, Permission.NOTES_WRITE, "note")
-    sections = {name: typed[name] for name in SECTIONS if typed.get(name)}
-    cipher, now, user = clinic.store.cipher, clinic.wall(), actor.id or ""
-    await clinic.store.keep(lambda c: queries.keep_draft(c, cipher, user, _place(patient), sections, now))
+    cipher, now, user, sections = clinic.store.cipher, clinic.wall(), actor.id or "", sections_of(typed)
+
+    def work(door: Door) -> None:
+        saved = door.get(NOTE, place.note) if place.note else None
+        if not sections or (saved is not None and place.about != place.note):  # sent before it was saved, arrived after
+            return queries.drop(door.connection, user, place.name)
+        if queries.kept(door.connection, cipher, user, place.name) is None:
+            door.audit("draft", NOTE.name, None, place.patient)
+        return queries.keep(door.connection, cipher, user, place.name, sections, now)
+
+    await clinic.desk.write(actor, NOTE.name, work)
 
 
-async def being_typed(clinic: Clinic, actor: Actor, patient: str) -> dict[str, str]:
-    """What this person has typed about this patient and not saved yet."""
+async def being_typed(clinic: Clinic, actor: Actor, place: Place) -> Kept | None:
+    """What this person has typed here and not saved yet."""
     cipher, user = clinic.store.cipher, actor.id or ""
-    return await clinic.store.read(lambda c: queries.draft_of(c, cipher, user, _place(patient)))
+    return await clinic.store.read(lambda connection: queries.kept(connection, cipher, user, place.name))
+
+
+# -- saving
 
 
 async def save(
-    clinic: Clinic, actor: Actor, patient: str, typed: Mapping[str, str], *, final: bool, amends: str | None = None
+    clinic: Clinic, actor: Actor, place: Place, typed: Mapping[str, str], *, final: bool, amends: str | None = None
 ) -> str:
-    """Write a note, as a draft or final; what was being typed is then gone. Raises InvalidError where it is empty."""
-    sections = {name: typed[name].strip() for name in SECTIONS if typed.get(name, "").strip()}
-    if not sections:
-        raise InvalidError({"subjective": "Write something in at least one of the parts."})
-    values: dict[str, Any] = {"patient_id": patient, "amends": amends, **sections}
-    if final:
-        values |= {"status": NoteStatus.FINAL, "finalised_at": _now(clinic)}
-    note = valid(NOTE, values)
+    """The id of the new note, a draft or final; what was being typed is then gone. Raises InvalidError where it is empty."""
+    visit = await open_visit_of(clinic, place.patient)
+    values: dict[str, Any] = {"patient_id": place.patient, "visit_id": visit, "amends": amends, **sections_of(typed)}
+    note = valid(NOTE, {**values, **_status(clinic, final=final), "id": place.note})
 
     def work(door: Door) -> str:
-        queries.drop_draft(door.connection, actor.id or "", _place(patient))
+        queries.drop(door.connection, actor.id or "", place.name)
         return door.create(NOTE, note)
 
     return await clinic.desk.write(actor, NOTE.name, work)
 
 
-async def finalise(clinic: Clinic, actor: Actor, record: str) -> None:
-    """Make a draft final: from now on it is only amended."""
-    changes = {"status": NoteStatus.FINAL, "finalised_at": _now(clinic)}
-    await clinic.desk.change(actor, NOTE, record, changes, None)
+async def revise(
+    clinic: Clinic,
+    actor: Actor,
+    place: Place,
+    before: Mapping[str, str],
+    typed: Mapping[str, str],
+    *,
+    final: bool,
+) -> str:
+    """The id of a draft, with the sections that this person changed; others' words in other sections stay."""
+    was, now = sections_of(before), sections_of(typed)
+    changes: dict[str, Any] = {name: now.get(name) for name in SECTIONS if now.get(name) != was.get(name)}
+
+    def work(door: Door) -> str:
+        queries.drop(door.connection, actor.id or "", place.name)
+        return door.change(NOTE, place.note, changes | _status(clinic, final=final))
+
+    return await clinic.desk.write(actor, NOTE.name, work)
 
 
-async def of_patient(clinic: Clinic, actor: Actor, patient: str) -> list[Written]:
-    """The notes of a patient, newest first, with their authors."""
-    found = await clinic.desk.page(actor, NOTE, patient, limit=200)
-    authors = await clinic.store.log(lambda log: _authors(log, [note.id for note in found]))
-    notes = [Written(note, *authors.get(note.id, ("", datetime.now(UTC)))) for note in found]
-    return sorted(notes, key=lambda written: written.at, reverse=True)
+async def finalise(clinic: Clinic, actor: Actor, note: str) -> Note:
+    """The note, final: from now on it is only amended."""
+    return await clinic.desk.change(actor, NOTE, note, _status(clinic, final=True), None)
 
 
-def _authors(log: Log, notes: list[str]) -> dict[str, tuple[str, datetime]]:
-    """Who wrote each note first, and when."""
-    result: dict[str, tuple[str, datetime]] = {}
-    for note in notes:
-        first = log.history(NOTE.name, id_bytes(note))[0].operation
-        actor = id_text(first.actor) if first.actor else ""
-        name = log.connection.execute("SELECT name FROM user WHERE id = ?", (actor,)).fetchone()
-        result[note] = (name[0] if name else "", datetime_of(first.hlc))
-    return result
+def _status(clinic: Clinic, *, final: bool) -> dict[str, Any]:
+    now = datetime.fromtimestamp(clinic.wall() / 1000, UTC).replace(microsecond=0)
+    return {"status": NoteStatus.FINAL, "finalised_at": now} if final else {"status": NoteStatus.DRAFT}
 
 
-def check_final(door: Door, record: str, _: dict[str, Any]) -> None:
-    """A final note is not edited."""
-    before = door.get(NOTE, record)
-    if before is not None and before.status is NoteStatus.FINAL:
-        raise InvalidError({"status": "This note is final. Write a new note that amends it."})
+# -- reading
 
 
-def _place(patient: str) -> str:
-    return f"note:{patient}"
+async def notes_of(clinic: Clinic, actor: Actor, patient: str, limit: int = 20) -> list[Written]:
+    """The notes about a patient, the newest first, with their authors."""
+    return await _written(clinic, await newest(clinic, actor, NOTE, patient, limit))
 
 
-def _now(clinic: Clinic) -> datetime:
-    return datetime.fromtimestamp(clinic.wall() / 1000, UTC)
+async def note_of(clinic: Clinic, actor: Actor, note: str) -> Written:
+    """A note with its author; raises RefusedError, NotFoundError."""
+    return (await _written(clinic, [await clinic.desk.get(actor, NOTE, note)]))[0]
+
+
+async def _written(clinic: Clinic, notes: list[Note]) -> list[Written]:
+    origins = await origins_of(clinic, [note.id for note in notes])
+    amendments = {note.amends: note.id for note in reversed(notes) if note.amends}
+    return [
+        Written(note=note, author=origin.who, at=origin.at, amended_by=amendments.get(note.id))
+        for note in notes
+        if (origin := origins.get(note.id))
+    ]
+
+
+def words_of_note(note: Note) -> Telling:
+    """How a note reads in the timeline."""
+    final = note.status is NoteStatus.FINAL
+    title = translatable("Note that amends another") if note.amends else translatable("Note")
+    tag = translatable("Final") if final else translatable("Draft")
+    text = next((text for name in SECTIONS if (text := getattr(note, name))), "")
+    return Telling(title=title, text=text[:160], tag=tag, tone="" if final else "attention", href=f"/notes/{note.id}")

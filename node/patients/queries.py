@@ -181,11 +181,11 @@ def _siblings(log: Log, type_name: str, record: str, register: str) -> tuple[str
     return tuple(dict.fromkeys(str(head.value) for head in heads))
 
 
-def first_writers(connection: Connection, records: Sequence[str]) -> dict[str, str]:
-    """Who wrote the first operation on each of these records, by record; only where a person did."""
+def first_written(connection: Connection, records: Sequence[str]) -> dict[str, tuple[str | None, int]]:
+    """Who (None: no person) wrote the first operation on each of these records, and its stamp, by record."""
     marks = ", ".join("?" * len(records))
     rows = connection.execute(
-        f"SELECT record, actor, min(hlc) FROM operation WHERE record IN ({marks}) AND actor IS NOT NULL GROUP BY record",  # noqa: S608
+        f"SELECT record, actor, min(hlc) FROM operation WHERE record IN ({marks}) GROUP BY record",  # noqa: S608
         tuple(id_bytes(record) for record in records),
     )
-    return {id_text(record): id_text(actor) for record, actor, _ in rows}
+    return {id_text(record): (id_text(actor) if actor else None, stamp) for record, actor, stamp in rows}

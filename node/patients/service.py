@@ -1,7 +1,7 @@
 """Finding, registering and describing patients on behalf of a person. Permission and audit are the desk's; knows no page."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from node.patients.records import ALLERGY, PATIENT, REFERRAL, Allergy, AllergySt
 from node.security.access import Actor
 from node.store.clinic import Clinic
 from node.texts import translatable
+from sync.clock import datetime_of
 from sync.records import R, RecordType
 
 CANDIDATES = 200
@@ -49,6 +50,13 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
         """The answers to a field that has more than one, or nothing."""
         wanted = (q.values for q in self.questions if (q.record, q.field) == (record, field))
         return next(wanted, ())
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Who made a record, where that person is known here, and when."""
+
+    who: str | None
+    at: datetime
 
 
 def today(clinic: Clinic) -> date:
@@ -158,11 +166,19 @@ async def names_of(clinic: Clinic, people: Iterable[str | None]) -> dict[str, st
     return {user.id: user.name for user in await clinic.desk.select(USER, f"id IN ({marks})", wanted)}
 
 
+async def origins_of(clinic: Clinic, records: Sequence[str]) -> dict[str, Origin]:
+    """Who made each of these records, and when."""
+    first = await clinic.store.read(lambda connection: queries.first_written(connection, records))
+    names = await names_of(clinic, (person for person, _ in first.values()))
+    return {
+        record: Origin(who=names.get(person or ""), at=datetime_of(stamp)) for record, (person, stamp) in first.items()
+    }
+
+
 async def authors_of(clinic: Clinic, records: Sequence[str]) -> dict[str, str]:
     """The name of who made each of these records, where it is known here."""
-    writers = await clinic.store.read(lambda connection: queries.first_writers(connection, records))
-    names = await names_of(clinic, writers.values())
-    return {record: names[person] for record, person in writers.items() if person in names}
+    origins = await origins_of(clinic, records)
+    return {record: origin.who for record, origin in origins.items() if origin.who}
 
 
 # -- writing

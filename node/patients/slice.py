@@ -17,7 +17,7 @@ from node.texts import translatable
 @asynccontextmanager
 async def running(clinic: Clinic) -> AsyncGenerator[None]:
     """The timeline; and everybody who was registered before there was an index can be found."""
-    told = clinic.services["timeline"] = timeline.Timeline()
+    told = timeline.timeline_of(clinic)
     told.tell(PATIENT, timeline.words_of_patient)
     told.tell(ALLERGY, timeline.words_of_allergy)
     told.tell(REFERRAL, timeline.words_of_referral)
@@ -33,5 +33,4 @@ SLICE = Slice(
     listeners={PATIENT.name: (index_patient,)},
     running=(running,),
     places=(Place("/patients", translatable("Patients"), Permission.PATIENTS_READ),),
-    panels=("/patients/{patient}/allergies",),
 )

@@ -94,7 +94,7 @@ def _plain_words(record_type: RecordType[Any]) -> Words:
 
 def timeline_of(clinic: Clinic) -> Timeline:
     """The timeline of this clinic."""
-    timeline: Timeline = clinic.services["timeline"]
+    timeline: Timeline = clinic.services.setdefault("timeline", Timeline())
     return timeline
 
 

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from node.texts import translatable
+
 
 class Permission(StrEnum):
     """What may be done, by name; the names are part of the API."""
@@ -43,6 +45,19 @@ class Role(StrEnum):
     SYSTEM_ADMIN = "SYSTEM_ADMIN"
     PATIENT = "PATIENT"
 
+
+ROLE_WORDS: Mapping[str, str] = {
+    Role.DOCTOR: translatable("doctor"),
+    Role.NURSE: translatable("nurse"),
+    Role.NUTRITIONIST: translatable("nutritionist"),
+    Role.FITNESS_INSTRUCTOR: translatable("fitness instructor"),
+    Role.LAB_TECHNICIAN: translatable("lab technician"),
+    Role.PHARMACIST: translatable("pharmacist"),
+    Role.FRONT_DESK: translatable("front desk"),
+    Role.SYSTEM_ADMIN: translatable("administrator"),
+    Role.PATIENT: translatable("patient"),
+}
+"""What people call each role."""
 
 _P = Permission
 _REGISTERS = frozenset({_P.PATIENTS_READ, _P.PATIENTS_WRITE, _P.VISITS_READ, _P.VISITS_WRITE, _P.USERS_READ})

@@ -367,9 +367,8 @@ class Log:
         record_type = self.registry.get(type_name)
         if record_type is None:
             return None
-        stored = await self.connection.fetchval(
-            f"SELECT _state FROM {quoted(type_name)} WHERE id = $1", id_text(record)
-        )
+        query = f"SELECT _state FROM {quoted(type_name)} WHERE id = $1"  # noqa: S608 - a registered name
+        stored = await self.connection.fetchval(query, id_text(record))
         return None if stored is None else state_of(record_type, stored, self.cipher)
 
 

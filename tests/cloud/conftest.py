@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -15,6 +16,8 @@ from cloud.store.centre import Centre
 from cloud.store.database import connect, own_server, stop_own_server
 from node.records import the_registry
 from tests.cloud.boxes import CLOUD_KEYS
+
+driver: Any = asyncpg
 
 _numbers = itertools.count(1)
 
@@ -34,7 +37,7 @@ def postgres() -> Iterator[str]:
 
 
 async def _make_template(url: str, folder: Path) -> None:
-    connection = await asyncpg.connect(url)
+    connection = await driver.connect(url)
     await connection.execute("CREATE DATABASE template_of_tests")
     await connection.close()
     database = await connect(_named(url, "template_of_tests"), 1)
@@ -51,7 +54,7 @@ def _named(url: str, name: str) -> str:
 async def database_url(postgres: str) -> AsyncIterator[str]:
     """The URL of a fresh database with today's tables, gone after the test."""
     name = f"test_{next(_numbers)}"
-    admin = await asyncpg.connect(postgres)
+    admin = await driver.connect(postgres)
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE template_of_tests")
     yield _named(postgres, name)
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

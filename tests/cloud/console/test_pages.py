@@ -38,9 +38,7 @@ async def test_every_page_shows_itself_when_there_is_nothing_yet(centre: Centre,
     assert all(f'lang="{language}"' in answer.text for answer in answers)
 
 
-async def test_the_clinics_and_a_patient_are_shown_and_looking_is_written_down(
-    centre: Centre, tmp_path: Path
-) -> None:
+async def test_the_clinics_and_a_patient_are_shown_and_looking_is_written_down(centre: Centre, tmp_path: Path) -> None:
     rampur, _, patient = await _two_that_differ(centre, tmp_path)
     clinic = rampur.store.identity.clinic_id
     async with a_browser(centre) as browser:
@@ -135,7 +133,9 @@ async def test_a_box_is_shut_out(centre: Centre, tmp_path: Path) -> None:
 async def test_what_does_not_exist_is_said_in_words(centre: Centre) -> None:
     async with a_browser(centre) as browser:
         await sign_in(browser)
-        answers = [await browser.get(path) for path in ("/patients/x", f"/patients/{'0' * 8}-0000-0000-0000-{'0' * 12}", "/x")]
+        answers = [
+            await browser.get(path) for path in ("/patients/x", f"/patients/{'0' * 8}-0000-0000-0000-{'0' * 12}", "/x")
+        ]
         answers.append(await browser.get("/clinics/none"))
 
     assert [answer.status_code for answer in answers] == [404] * 4

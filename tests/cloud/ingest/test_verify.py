@@ -33,6 +33,7 @@ async def test_what_was_left_alone_verifies(centre: Centre, tmp_path: Path) -> N
     ]
 
 
+_CUT = "DELETE FROM operation WHERE lane = 'clinical' AND sequence > 6"
 _ENTRY = "WHERE lane = 'clinical' AND sequence = 4"
 
 
@@ -44,12 +45,8 @@ _ENTRY = "WHERE lane = 'clinical' AND sequence = 4"
         (f"UPDATE operation SET hlc = hlc + 1 {_ENTRY}", "Entry 4 is filed as another than it is"),
         (f"UPDATE operation SET patient = NULL {_ENTRY}", "Entry 4 is filed as another than it is"),
         (f"DELETE FROM operation {_ENTRY}", "up to entry 3. Entry 4 is missing"),
-        ("DELETE FROM operation WHERE lane = 'clinical' AND sequence > 6", "up to entry 6. Entries 7 to 8 are missing"),
-        (
-            "DELETE FROM operation WHERE lane = 'clinical' AND sequence > 6;"
-            "UPDATE lane_head SET sequence = 6 WHERE lane = 'clinical'",
-            "Entries 7 to 8 are missing",
-        ),
+        (_CUT, "up to entry 6. Entries 7 to 8 are missing"),
+        (f"{_CUT}; UPDATE lane_head SET sequence = 6 WHERE lane = 'clinical'", "Entries 7 to 8 are missing"),
         ("UPDATE lane_head SET hash = '\\x00' WHERE lane = 'clinical'", "The head that was kept is not the end"),
         ("DELETE FROM request_signature", "No signature of the box covers the entries after 0"),
         ("UPDATE request_signature SET signature = set_byte(signature, 3, 0) ", "does not fit what it signed"),

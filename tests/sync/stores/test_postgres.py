@@ -16,15 +16,24 @@ from sync.operations import ADD, SET, Change, Dot, Operation, Replaced, canonica
 from sync.records import RecordType, Registry, latest
 from sync.stores.postgres import Author, Connection, Log, RaceError, Sealed, install, refold
 
+driver: Any = asyncpg
+
 PATIENT, CLINIC = b"p" * 16, b"c" * 16
 AUTHORS = (Author(1, b"a" * 32, CLINIC), Author(2, b"b" * 32, b"d" * 16))
 
 
 def _operation(author: int, sequence: int, *changes: Change, **more: Any) -> Operation:
     dot = Dot(AUTHORS[author].fingerprint, 1, "clinical", sequence)
-    usual = {"type": "patient", "record": PATIENT, "patient": PATIENT, "scope": CLINIC, "context": (), "hlc": sequence}
+    usual: dict[str, Any] = {
+        "type": "patient",
+        "record": PATIENT,
+        "patient": PATIENT,
+        "scope": CLINIC,
+        "context": (),
+        "hlc": sequence,
+    }
     rest: dict[str, Any] = {"actor": None, "reason": None, "schema": 1, "group_first": sequence, "group_count": 1}
-    return Operation(dot=dot, changes=changes, **{**rest, **usual, **more})
+    return Operation(dot=dot, changes=changes, **(rest | usual | more))
 
 
 def _name(author: int, sequence: int, name: Any, *replaces: Operation) -> Operation:
@@ -141,11 +150,9 @@ async def test_a_record_does_not_change_hands(centre: Centre) -> None:
     assert await _state(centre) == before
 
 
-async def test_two_transactions_that_create_one_record_do_not_lose_a_write(
-    centre: Centre, database_url: str
-) -> None:
+async def test_two_transactions_that_create_one_record_do_not_lose_a_write(centre: Centre, database_url: str) -> None:
     one, two = _name(0, 1, "Asha"), _name(1, 1, "Usha")
-    other = await asyncpg.connect(database_url)
+    other = await driver.connect(database_url)
     transaction = other.transaction()
     await transaction.start()
     await _open(centre, other).receive(1, 1, [Sealed(one, canonical(one), b"l" * 32)])
@@ -170,7 +177,7 @@ async def test_two_transactions_that_create_one_record_do_not_lose_a_write(
 
 async def test_a_race_is_noticed(centre: Centre, database_url: str) -> None:
     one, two = _name(0, 1, "Asha"), _name(1, 1, "Usha")
-    other = await asyncpg.connect(database_url)
+    other = await driver.connect(database_url)
 
     class Late(Log):
         async def _load(self, operations: Sequence[Operation]) -> Loaded:
@@ -191,7 +198,9 @@ async def test_a_race_is_noticed(centre: Centre, database_url: str) -> None:
 
 async def test_sensitive_values_are_sealed_wherever_they_are_kept(centre: Centre) -> None:
     phone = "+919812345678"
-    await _receive(centre, [_operation(0, 1, Change(SET, "phone", phone), Change(SET, "abha_number", "91-1234-5678-9012"))])
+    await _receive(
+        centre, [_operation(0, 1, Change(SET, "phone", phone), Change(SET, "abha_number", "91-1234-5678-9012"))]
+    )
 
     async def everything(connection: Connection) -> list[bytes]:
         rows = await connection.fetch("SELECT o.body, p._state, p.phone, p.abha_number FROM operation o, patient p")
