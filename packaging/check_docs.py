@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# What a page may use in its cog blocks: the functions of reference.py, beside this file.
+PROLOGUE = "import sys; sys.path[:0] = ['.', 'packaging']; import reference"
 
 
 def pages() -> list[str]:
@@ -22,7 +24,7 @@ def main(arguments: list[str]) -> int:
     if not generated:
         return 0
     mode = ["-r"] if "--write" in arguments else ["--check", "--diff"]
-    command = [sys.executable, "-m", "cogapp", "-p", "import sys; sys.path.insert(0, '.')", *mode, *generated]
+    command = [sys.executable, "-m", "cogapp", "-p", PROLOGUE, *mode, *generated]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 

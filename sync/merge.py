@@ -207,7 +207,7 @@ def visible(record_type: RecordType[Any], state: RecordState) -> dict[str, Any]:
     if whole is not None and whole.heads:
         rule = Rule.ONCE if record_type.is_fact else Rule.ASK_WHOLE
         values |= settle(rule, whole, state.scope).value
-    for field in record_type.fields.values():
+    for field in record_type.own_registers:
         _show(field, state, values)
     return values
 
@@ -218,7 +218,7 @@ def _show(field: Field, state: RecordState, values: dict[str, Any]) -> None:
         values[field.name] = state.counters.get(field.name, 0)
     elif rule is Rule.UNION:
         values[field.name] = elements(field.name, state)
-    elif rule not in (Rule.ONCE, Rule.ASK_WHOLE):
+    else:
         register = state.registers.get(field.name)
         if register is not None and register.heads:
             values[field.name] = settle(rule, register, state.scope).value

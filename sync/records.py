@@ -170,6 +170,11 @@ class RecordType(Generic[R]):
         return self.merge.rule is Rule.ONCE
 
     @cached_property
+    def own_registers(self) -> tuple[Field, ...]:
+        """The fields that are merged for themselves, not in one whole with others."""
+        return tuple(field for field in self.fields.values() if self.registers_of[field.name] != "*")
+
+    @cached_property
     def sensitive_of(self) -> dict[str, Sensitive]:
         """How fields are encrypted once more, by the names of those that are."""
         return {name: field.sensitive for name, field in self.fields.items() if field.sensitive is not None}
@@ -184,6 +189,11 @@ class RecordType(Generic[R]):
         """Field name to the name of the register it is merged in: its own, or ``*`` for what is one whole."""
         whole = (Rule.ONCE, Rule.ASK_WHOLE)
         return {name: "*" if field.merge.rule in whole else name for name, field in self.fields.items()}
+
+    @cached_property
+    def limits(self) -> dict[str, Between]:
+        """The least and the greatest decimal that fields take, by field, where they say so."""
+        return {name: limit for name, field in self.fields.items() if (limit := field.trait(Between))}
 
 
 def _field(record_type: RecordType[Any], name: str, hint: Any) -> Field:

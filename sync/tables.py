@@ -78,8 +78,11 @@ def row_of(record_type: RecordType[Any], record: str, state: RecordState, cipher
     """The values of a row in the order of ``columns``."""
     values = visible(record_type, state)
     row: list[Any] = [record]
-    for field in record_type.fields.values():
-        row += _cells(record_type, field, values.get(field.name), cipher)
+    if record_type.has_sensitive:
+        for field in record_type.fields.values():
+            row += _cells(record_type, field, values.get(field.name), cipher)
+    else:
+        row += [_plain(values.get(name)) for name in record_type.fields]
     patient = id_text(state.patient) if state.patient else None
     newest = max((head.hlc for register in state.registers.values() for head in register.heads), default=0)
     asked = min(conflicts(record_type, state).values(), default=None)
@@ -100,6 +103,8 @@ def _cells(record_type: RecordType[Any], field: Field, value: Any, cipher: Field
 
 
 def _plain(value: Any) -> Any:
+    if value is None or type(value) is str:
+        return value
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, list | dict):

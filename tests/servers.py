@@ -100,13 +100,14 @@ def serving(module: str, *arguments: str, log: Path | None = None, **settings: A
             served.stop()
 
 
-def sign_in(address: str, username: str = "admin", password: str = ADMIN_PASSWORD) -> httpx.Client:
+@contextmanager
+def sign_in(address: str, username: str = "admin", password: str = ADMIN_PASSWORD) -> Generator[httpx.Client]:
     """A client of a node's API, signed in."""
-    client = httpx.Client(base_url=address, timeout=30)
-    answer = client.post("/api/v1/sessions", json={"username": username, "password": password})
-    assert answer.status_code == 201, answer.text
-    client.headers["authorization"] = f"Bearer {answer.json()['token']}"
-    return client
+    with httpx.Client(base_url=address, timeout=30) as client:
+        answer = client.post("/api/v1/sessions", json={"username": username, "password": password})
+        assert answer.status_code == 201, answer.text
+        client.headers["authorization"] = f"Bearer {answer.json()['token']}"
+        yield client
 
 
 def add_staff(admin: httpx.Client, username: str, role: str, name: str = "") -> None:

@@ -7,6 +7,7 @@ nothing appear before a cursor that has passed it. The cursor is (timeline of th
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 import msgspec
@@ -18,6 +19,9 @@ from sync.stores.postgres import Connection, Log
 from sync.wire import Batch, pack
 
 MAX_PAGE = MAX_PUSH_OPERATIONS
+MAX_PAGE_BYTES = 4 * 1024 * 1024
+"""Bodies of one page at most, before they are compressed; far under what a box accepts to expand."""
+
 Row: TypeAlias = Mapping[str, Any]
 
 
@@ -99,12 +103,19 @@ async def read(log: Log, node: Node, cursor: bytes, limit: int, today: date) -> 
     rows = await log.connection.fetch(_PAGE, node.clinic, str(after.xid), after.seq, today, limit + 1)
     if not rows:
         return Page(None, msgspec.msgpack.encode(after), more=False)
-    more = len(rows) > limit
+    fitting = _fitting(rows[:limit])
+    more = len(rows) > fitting
     if more:
-        rows = [*rows[:limit], *await _rest(log.connection, node, rows[limit - 1], today)]
+        rows = [*rows[:fitting], *await _rest(log.connection, node, rows[fitting - 1], today)]
     batch = await _batch(log, [row for row in rows if row["entitled"]])
     behind = Cursor(after.timeline, int(rows[-1]["xid"]), rows[-1]["seq"])
     return Page(batch, msgspec.msgpack.encode(behind), more)
+
+
+def _fitting(rows: Sequence[Row]) -> int:
+    """How many leading rows fit into a page; at least one."""
+    sizes = accumulate(len(row["body"]) for row in rows)
+    return max(1, sum(size <= MAX_PAGE_BYTES for size in sizes))
 
 
 async def _rest(connection: Connection, node: Node, last: Row, today: date) -> Iterable[Row]:

@@ -6,7 +6,15 @@ from sync.chain import GENESIS, extend, leaf_of
 from sync.operations import canonical, id_text
 from sync.stores.sqlite import Log, Stored
 
-_PAGE = 1_000
+PAGE = 1_000
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a lane has been found to hold: that many entries, and the hash that the next must follow."""
+
+    lane: str
+    entries: int = 0
+    link: bytes = GENESIS
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -24,20 +32,30 @@ def verify_chain(log: Log, author: bytes, epoch: int) -> list[Finding]:
 
 
 def _verify_lane(log: Log, author: bytes, epoch: int, lane: str) -> Finding:
-    expected, previous = 1, GENESIS
-    while page := log.after(author, epoch, lane, expected - 1, _PAGE):
-        for stored in page:
-            dot = stored.operation.dot
-            if dot.sequence != expected:
-                return Finding(lane, expected - 1, False, f"{lane}: entry {expected} is missing.")  # noqa: FBT003
-            leaf = _leaf(log, stored)
-            link = extend(previous, lane, expected, leaf)
-            if leaf != stored.leaf or link != stored.hash:
-                record = f"{stored.operation.type} {id_text(stored.operation.record)}"
-                sentence = f"{lane}: entry {expected} ({record}) has been altered."
-                return Finding(lane, expected - 1, False, sentence)  # noqa: FBT003
-            expected, previous = expected + 1, link
-    return Finding(lane, expected - 1, True, f"{lane}: {expected - 1} entries, the chain verifies.")  # noqa: FBT003
+    so_far: Progress | Finding = Progress(lane)
+    while isinstance(so_far, Progress):
+        so_far = verify_page(log, author, epoch, so_far)
+    return so_far
+
+
+def verify_page(log: Log, author: bytes, epoch: int, so_far: Progress) -> Progress | Finding:
+    """One step of verifying a lane, so that a long one need not be read at once: a finding at its end or first fault."""
+    lane, expected, previous = so_far.lane, so_far.entries + 1, so_far.link
+    page = log.after(author, epoch, lane, expected - 1, PAGE)
+    if not page:
+        return Finding(lane, expected - 1, True, f"{lane}: {expected - 1} entries, the chain verifies.")  # noqa: FBT003
+    for stored in page:
+        dot = stored.operation.dot
+        if dot.sequence != expected:
+            return Finding(lane, expected - 1, False, f"{lane}: entry {expected} is missing.")  # noqa: FBT003
+        leaf = _leaf(log, stored)
+        link = extend(previous, lane, expected, leaf)
+        if leaf != stored.leaf or link != stored.hash:
+            record = f"{stored.operation.type} {id_text(stored.operation.record)}"
+            sentence = f"{lane}: entry {expected} ({record}) has been altered."
+            return Finding(lane, expected - 1, False, sentence)  # noqa: FBT003
+        expected, previous = expected + 1, link
+    return Progress(lane, expected - 1, previous)
 
 
 def _leaf(log: Log, stored: Stored) -> bytes:

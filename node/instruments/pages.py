@@ -11,7 +11,6 @@ import msgspec
 from devices.ble.health import InstrumentHealth
 from devices.gateway import GatewayReport
 from node.errors import InvalidError
-from node.http.pages import INDIA
 from node.instruments import queries
 from node.instruments.attribution import WORDS, Waits
 from node.instruments.measuring import OTHER_LABELS
@@ -19,7 +18,9 @@ from node.instruments.memory import device_name, ours
 from node.instruments.queries import Arming, Device
 from node.instruments.records import INSTRUMENT, Instrument, InstrumentKind
 from node.instruments.service import Instruments, Refused, Waiting
-from node.patients.records import PATIENT, Patient
+from node.patients.queries import Wish
+from node.patients.records import Patient
+from node.patients.service import patients_of, search, today
 from node.security.access import Actor, Permission
 from node.store.clinic import Clinic
 from node.store.write import valid
@@ -210,10 +211,9 @@ async def here_today(instruments: Instruments, actor: Actor) -> list[Person]:
     clinic = instruments.clinic
     if not (actor.may(Permission.PATIENTS_READ) and actor.may(Permission.VISITS_READ)):
         return []
-    day = datetime.fromtimestamp(clinic.wall() / 1000, INDIA).date().isoformat()
+    day = today(clinic).isoformat()
     here = dict(await clinic.store.read(lambda connection: queries.here_on(connection, day)))
-    marks = ", ".join("?" * len(here))
-    found = {patient.id: patient for patient in await clinic.desk.select(PATIENT, f"id IN ({marks})", tuple(here))}
+    found = await patients_of(clinic, here)
     people = [_person(found[patient], token) for patient, token in here.items() if patient in found]
     if people:
         await clinic.desk.note(actor, "list", "patient", shown=[person.id for person in people])
@@ -221,20 +221,10 @@ async def here_today(instruments: Instruments, actor: Actor) -> list[Person]:
 
 
 async def people_named(instruments: Instruments, actor: Actor, name: str) -> list[Person]:
-    """People whose name begins with, or contains as a word, what was typed; that it was looked for is written down."""
-    clinic, wanted = instruments.clinic, " ".join(name.split())
-    await clinic.desk.require(actor, Permission.PATIENTS_READ, PATIENT.name)
-    if len(wanted) < FEWEST_LETTERS:
+    """People who may be meant by what was typed; that they were shown is written down."""
+    if len(name.strip()) < FEWEST_LETTERS:
         return []
-    escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found = await clinic.desk.select(
-        PATIENT,
-        "_void = 0 AND ' ' || first_name || ' ' || coalesce(last_name, '') LIKE ? ESCAPE '\\'"
-        " ORDER BY first_name, last_name, id LIMIT ?",
-        (f"% {escaped}%", MOST_PEOPLE),
-    )
-    await clinic.desk.note(actor, "search", PATIENT.name, shown=[patient.id for patient in found])
-    return [_person(patient) for patient in found]
+    return [_person(found) for found in await search(instruments.clinic, actor, Wish(text=name, limit=MOST_PEOPLE))]
 
 
 def _person(patient: Patient, token: int | None = None) -> Person:

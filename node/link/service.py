@@ -111,8 +111,10 @@ class Link:
         reply = read_reply(answer, composed, enrolled.cloud_key)
         pushed = sum(len(out.operations) for out in lanes.values())
         self._pace.learn(len(composed.data), pushed, seconds)
-        received = await self._take(reply, lanes, epoch)
-        more = reply.more or await self.clinic.store.log(lambda log: bool(self._outgoing(log, epoch)))
+        received = await self._take(reply, lanes, epoch, place.cursor)
+        more = reply.more or await self.clinic.store.log(
+            lambda log: queries.is_anything_waiting(log, self.key.fingerprint, epoch)
+        )
         blocked = any(head.reason for head in reply.heads)
         return Round(pushed, received, len(composed.data), len(answer), more and not (blocked and not received))
 
@@ -141,7 +143,7 @@ class Link:
         before = log.after(self.key.fingerprint, epoch, lane, sequence - 2, 1)
         return before[0].hash or GENESIS
 
-    async def _take(self, reply: ExchangeReply, lanes: dict[str, Outgoing], epoch: int) -> int:
+    async def _take(self, reply: ExchangeReply, lanes: dict[str, Outgoing], epoch: int, cursor: bytes) -> int:
         """Store what came, then move the cursor: a crash between the two asks again and changes nothing."""
         operations, clinics = pulled(reply)
         if operations:
@@ -157,7 +159,8 @@ class Link:
                 queries.replace_directory(connection, [(id_text(number), name) for number, name in clinics_known])
                 save_setting(connection, DIRECTORY, str(version).encode())
 
-        await self.clinic.store.keep(keep)
+        if reply.heads or reply.directory is not None or reply.cursor != cursor:
+            await self.clinic.store.keep(keep)
         return len(operations)
 
     # -- running

@@ -36,7 +36,7 @@ from sync.operations import (
     new_id,
     refuse_floats,
 )
-from sync.records import Between, Field, Record, RecordType, Registry, Rule
+from sync.records import Field, Record, RecordType, Registry, Rule
 from sync.stores.sqlite import Log
 
 R = TypeVar("R", bound=Record)
@@ -395,10 +395,9 @@ def valid(record_type: RecordType[R], values: Mapping[str, Any]) -> R:
 
 def _outside(record_type: RecordType[Any], values: Any) -> dict[str, str]:
     """The decimals that are outside of what their fields take."""
-    limits = {name: limit for name, field_ in record_type.fields.items() if (limit := field_.trait(Between))}
     return {
         name: f"This must be between {limit.least} and {limit.greatest}."
-        for name, limit in limits.items()
+        for name, limit in record_type.limits.items()
         if (value := getattr(values, name)) is not None and not limit.holds(value)
     }
 

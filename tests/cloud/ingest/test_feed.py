@@ -10,6 +10,7 @@ from cloud.ingest import feed
 from cloud.ingest.nodes import find
 from cloud.store.centre import Centre
 from node.accounts.records import USER
+from node.notes.records import NOTE, Note
 from node.patients.records import REFERRAL
 from node.vitals.records import GLUCOSE, Glucose
 from sync.exchange import pulled
@@ -244,3 +245,23 @@ async def test_the_day_a_referral_ends_is_included(centre: Centre, tmp_path: Pat
         return got.batch is not None and "glucose" not in got.batch.names and "patient" in got.batch.names
 
     assert [await page(0), await page(1)] == [True, False]
+
+
+async def test_a_page_of_long_notes_is_cut_before_it_is_too_large_to_accept(centre: Centre, tmp_path: Path) -> None:
+    rampur, sitapur = await _two(centre, tmp_path)
+    patient = await a_patient(rampur)
+    await a_referral(rampur, patient, sitapur)
+    text = "".join(chr(0x905 + number % 50) for number in range(8000))
+    for _ in range(200):
+        note = Note(patient_id=patient, subjective=text)
+        await rampur.write(lambda door, note=note: door.create(NOTE, note))
+    while lanes := await rampur.outgoing(limit=100):
+        await rampur.keep(await rampur.send(centre, rampur.compose(lanes)))
+
+    first = await sitapur.send(centre, sitapur.compose({}, pull=1000))
+    await sitapur.keep(first)
+    await sitapur.sync(centre)
+
+    assert first.more
+    assert 100 < len(pulled(first)[0]) < 200
+    assert await sitapur.state_hash(patient) == await rampur.state_hash(patient)

@@ -1,7 +1,8 @@
 """A clinic at work with a nurse, an admin, a patient and a cuff."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from devices.simulate import encode
 from node.http.pages import INDIA
 from node.instruments.service import Instruments
 from node.security.access import Role
-from tests.node.at_work import AtWork, at_work
+from node.store.clinic import Clinic
+from tests.factories import a_clinic
+from tests.node.served import Served, served
 
 CUFF = "a1b2c3d4e5f6"
 API = "/api/v1/instruments"
@@ -22,14 +25,14 @@ API = "/api/v1/instruments"
 class Ward:
     """The clinic with who works there, and instruments that can be used."""
 
-    def __init__(self, working: AtWork, nurse: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
-        self.working, self.nurse, self.admin = working, nurse, admin
+    def __init__(self, serving: Served, nurse: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
+        self.clinic, self.serving, self.nurse, self.admin = serving.clinic, serving, nurse, admin
         self.cuff_id = ""
 
     @property
     def instruments(self) -> Instruments:
         """The running part."""
-        return self.working.clinic.services["instruments"]
+        return self.clinic.services["instruments"]
 
     async def a_patient(self, first_name: str = "Asha") -> str:
         """Somebody registered here."""
@@ -77,7 +80,7 @@ class Ward:
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query of the test returns."""
-        return await self.working.clinic.store.read(lambda connection: connection.execute(query).fetchall())
+        return await self.clinic.store.read(lambda connection: connection.execute(query).fetchall())
 
     async def arm(self, patient: str, instrument: str = "") -> None:
         """The nurse makes the next reading of an instrument this patient's."""
@@ -104,13 +107,22 @@ def local_now(ago: float = 0) -> datetime:
 
 def a_cuff_frame(systolic: int = 142, diastolic: int = 90, **more: Any) -> bytes:
     """What a cuff sends."""
-    return encode.blood_pressure(systolic, diastolic, **{"at": local_now(), "pulse": 76, **more})
+    given: dict[str, Any] = {"at": local_now(), "pulse": 76, **more}
+    return encode.blood_pressure(systolic, diastolic, **given)
+
+
+@asynccontextmanager
+async def a_ward(clinic: Clinic) -> AsyncGenerator[Ward]:
+    """An open clinic, served, with a nurse and an admin at their tablets."""
+    async with served(clinic) as serving:
+        ward = Ward(serving, await serving.as_(Role.NURSE, "Deepa Kumari"), await serving.as_(Role.SYSTEM_ADMIN))
+        ward.instruments.quiet_seconds = 0.05
+        yield ward
 
 
 @pytest.fixture
 async def ward(tmp_path: Path) -> AsyncIterator[Ward]:
-    async with at_work(tmp_path, mqtt_gateways="hall:open sesame") as working:
-        found = Ward(working, await working.as_(Role.NURSE, "Deepa"), await working.as_(Role.SYSTEM_ADMIN))
-        found.instruments.quiet_seconds = 0.05
-        found.cuff_id = await found.an_instrument()
-        yield found
+    with a_clinic(tmp_path, mqtt_gateways="hall:open sesame") as clinic:
+        async with a_ward(clinic) as found:
+            found.cuff_id = await found.an_instrument()
+            yield found

@@ -11,10 +11,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from node.errors import SettingsError
 from node.instruments.gateways import account_of, gateway_settings, read_broker, read_gateways
-from node.security.access import Role
 from node.settings import Settings
-from tests.node.at_work import at_work
-from tests.node.instruments.conftest import CUFF, Ward, a_cuff_frame
+from tests.factories import a_clinic
+from tests.node.instruments.conftest import CUFF, a_cuff_frame, a_ward
+from tests.node.served import served
 from tests.servers import free_port
 
 GATEWAY_PASSWORD = "open sesame"
@@ -57,40 +57,41 @@ class Gateway:
 
 async def test_a_reading_over_mqtt_is_stored_when_acknowledged_and_goes_to_the_armed_patient(tmp_path: Path) -> None:
     port = free_port()
-    async with at_work(tmp_path, mqtt_port=port, mqtt_gateways="hall:open sesame") as working:
-        ward = Ward(working, await working.as_(Role.NURSE, "Deepa"), await working.as_(Role.SYSTEM_ADMIN))
-        ward.instruments.quiet_seconds = 0.05
-        ward.cuff_id = await ward.an_instrument()
-        patient = await ward.a_patient()
-        await ward.arm(patient)
-        await asyncio.wait_for(working.clinic.services["gateway"].endpoint.ready.wait(), 10)
-        gateway = Gateway(port)
-        assert await asyncio.wait_for(gateway.connected, 10) == "Success"
-        message = {"v": 1, "mid": "1", "uuid": "2a35", "hex": a_cuff_frame().hex()}
-        assert await gateway.publish(f"clinic/n1/raw/hall/{CUFF}", message) == "Success"
-        assert await ward.rows("SELECT count(*) FROM raw_event") == [(1,)]
-        await ward.until_decoded()
-        await ward.until_settled()
-        assert len(await ward.vitals(patient)) == 1
-        assert await gateway.publish("clinic/n1/raw/other/a1b2c3d4e5f6", message) == "Not authorized"
-        health = (await working.client().get("/health")).json()
-        assert health["works"]
-        assert health["parts"]["instruments"]["gateways"] == {"hall": True}
-        await gateway.close()
+    with a_clinic(tmp_path, mqtt_port=port, mqtt_gateways="hall:open sesame") as clinic:
+        async with a_ward(clinic) as ward:
+            ward.cuff_id = await ward.an_instrument()
+            patient = await ward.a_patient()
+            await ward.arm(patient)
+            await asyncio.wait_for(clinic.services["gateway"].endpoint.ready.wait(), 10)
+            gateway = Gateway(port)
+            assert await asyncio.wait_for(gateway.connected, 10) == "Success"
+            message = {"v": 1, "mid": "1", "uuid": "2a35", "hex": a_cuff_frame().hex()}
+            assert await gateway.publish(f"clinic/n1/raw/hall/{CUFF}", message) == "Success"
+            assert await ward.rows("SELECT count(*) FROM raw_event") == [(1,)]
+            await ward.until_decoded()
+            await ward.until_settled()
+            assert len(await ward.vitals(patient)) == 1
+            assert await gateway.publish("clinic/n1/raw/other/a1b2c3d4e5f6", message) == "Not authorized"
+            health = (await ward.serving.tablet().get("/health")).json()
+            assert health["works"]
+            assert health["parts"]["instruments"]["gateways"] == {"hall": True}
+            await gateway.close()
 
 
 async def test_a_gateway_with_a_wrong_password_is_refused(tmp_path: Path) -> None:
     port = free_port()
-    async with at_work(tmp_path, mqtt_port=port, mqtt_gateways="hall:open sesame") as working:
-        await asyncio.wait_for(working.clinic.services["gateway"].endpoint.ready.wait(), 10)
-        gateway = Gateway(port, "guessed")
-        assert await asyncio.wait_for(gateway.connected, 10) == "Bad user name or password"
-        await gateway.close()
+    with a_clinic(tmp_path, mqtt_port=port, mqtt_gateways="hall:open sesame") as clinic:
+        async with served(clinic):
+            await asyncio.wait_for(clinic.services["gateway"].endpoint.ready.wait(), 10)
+            gateway = Gateway(port, "guessed")
+            assert await asyncio.wait_for(gateway.connected, 10) == "Bad user name or password"
+            await gateway.close()
 
 
 async def test_no_bluetooth_adapter_is_said_and_is_no_fault(tmp_path: Path) -> None:
-    async with at_work(tmp_path, bluetooth=True) as working:
-        health = (await working.client().get("/health")).json()
+    with a_clinic(tmp_path, bluetooth=True) as clinic:
+        async with served(clinic) as serving:
+            health = (await serving.tablet().get("/health")).json()
     assert health["works"]
     assert health["parts"]["instruments"]["bluetooth"] in ("starting", "no_radio")
 

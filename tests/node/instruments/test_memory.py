@@ -11,8 +11,8 @@ from node.instruments import queries
 from node.instruments.memory import StoredMemory, device_name, read_passkeys
 from node.instruments.records import INSTRUMENT, Instrument, InstrumentKind
 from node.security.access import the_system
-from node.store.access import Desk
-from tests.node.at_work import open_store
+from node.store.clinic import Clinic
+from tests.factories import a_clinic
 
 METER = "c0ffee000001"
 
@@ -22,11 +22,10 @@ async def memory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "process":
         yield InProcessMemory(KnownInstrument(device=METER, passkey=123456))
         return
-    store = open_store(tmp_path)
     meter = Instrument(label="Meter", kind=InstrumentKind.GLUCOSE, device="C0:FF:EE:00:00:01")
-    await store.write(the_system(), lambda door: door.create(INSTRUMENT, meter))
-    yield StoredMemory(Desk(store), read_passkeys("C0:FF:EE:00:00:01:123456"))
-    store.close()
+    with a_clinic(tmp_path) as clinic:
+        await clinic.store.write(the_system(), lambda door: door.create(INSTRUMENT, meter))
+        yield StoredMemory(clinic.desk, read_passkeys("C0:FF:EE:00:00:01:123456"))
 
 
 async def test_an_instrument_is_known_by_its_device_with_its_passkey(memory: DeviceMemory) -> None:
@@ -48,13 +47,12 @@ async def test_what_an_instrument_says_of_itself_is_remembered(memory: DeviceMem
     assert (facts.maker, facts.model) == ("Roche", "925")
 
 
-async def test_a_bookmark_does_not_lie_about_in_the_clear(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
-    await StoredMemory(Desk(store), {}).keep_bookmark(METER, Bookmark(sequence=1, record=b"142 mg/dL"))
+async def test_a_bookmark_does_not_lie_about_in_the_clear(clinic: Clinic) -> None:
+    store = clinic.store
+    await StoredMemory(clinic.desk, {}).keep_bookmark(METER, Bookmark(sequence=1, record=b"142 mg/dL"))
     ((record,),) = await store.read(lambda connection: connection.execute("SELECT record FROM device").fetchall())
     assert b"142 mg/dL" not in record
     assert (await store.read(queries.devices))[METER].bonded is None
-    store.close()
 
 
 @pytest.mark.parametrize("written", ["A1:B2:C3:D4:E5:F6", "a1-b2-c3-d4-e5-f6", " A1B2C3D4E5F6 "])

@@ -1,15 +1,17 @@
 """A reading is kept before anything else, goes to whom its instrument was armed for, or waits until somebody claims it."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 
 from devices.simulate import encode
 from node.instruments.queries import RAW, keep_raw
 from node.instruments.routes import Frame, event_of
 from node.security.access import Role
+from node.store.clinic import Clinic
 from sync.sealing import is_sealed
-from tests.node.at_work import AtWork, at_work, open_store
-from tests.node.instruments.conftest import API, CUFF, Ward, a_cuff_frame, local_now
+from tests.factories import a_clinic
+from tests.node.instruments.conftest import API, CUFF, Ward, a_cuff_frame, a_ward, local_now
 
 
 async def test_what_was_answered_is_on_the_disk_and_sealed(ward: Ward) -> None:
@@ -18,7 +20,7 @@ async def test_what_was_answered_is_on_the_disk_and_sealed(ward: Ward) -> None:
     ((body,),) = await ward.rows("SELECT body FROM raw_event")
     assert is_sealed(body)
     assert frame.hex().encode() not in body
-    assert frame.hex().encode() in ward.working.clinic.store.cipher.open(body, RAW)
+    assert frame.hex().encode() in ward.clinic.store.cipher.open(body, RAW)
 
 
 async def test_a_reading_of_an_armed_instrument_is_the_patients(ward: Ward) -> None:
@@ -40,7 +42,7 @@ async def test_the_entry_is_in_the_name_of_who_armed(ward: Ward) -> None:
     await ward.until_settled()
     (found,) = await ward.vitals(patient)
     history = (await ward.nurse.get(f"/api/v1/blood-pressures/{found['id']}/history")).json()
-    ((nurse,),) = await ward.rows("SELECT id FROM user WHERE username = 'deepa'")
+    ((nurse,),) = await ward.rows("SELECT id FROM user WHERE username LIKE 'deepa.%'")
     assert [entry["actor_id"] for entry in history] == [nurse]
 
 
@@ -76,7 +78,7 @@ async def test_the_same_reading_through_two_gateways_and_once_more_is_one(ward: 
     await ward.sends(frame)
     await ward.sends(frame, received_at="2026-01-01T00:00:00+00:00")
     sent = {"device": CUFF.upper(), "uuid": "00002a35-0000-1000-8000-00805f9b34fb", "hex": frame.hex()}
-    answer = await ward.working.client().post(f"{API}/readings", json=sent, auth=("hall", "open sesame"))
+    answer = await ward.serving.tablet().post(f"{API}/readings", json=sent, auth=("hall", "open sesame"))
     assert answer.status_code == 202, answer.text
     await ward.until_decoded()
     assert len(await ward.tray()) == 1
@@ -186,40 +188,36 @@ async def test_an_arming_ends_after_its_time(tmp_path: Path) -> None:
     def wall() -> int:
         return 1_790_000_000_000 + seconds[0] * 1000
 
-    async with at_work(tmp_path, wall=wall, arm_seconds=30) as working:
-        ward = Ward(working, await working.as_(Role.NURSE, "Deepa"), await working.as_(Role.SYSTEM_ADMIN))
+    with a_clinic(tmp_path, arm_seconds=30) as clinic:
+        async with a_ward(dataclasses.replace(clinic, wall=wall)) as ward:
+            ward.cuff_id = await ward.an_instrument()
+            patient = await ward.a_patient()
+            await ward.arm(patient)
+            seconds[0] = 31
+            await ward.sends(encode.blood_pressure(120, 80))
+            assert [one["note"] for one in await ward.tray()] == ["not_armed"]
+
+
+async def test_what_was_stored_and_not_decoded_is_taken_up_at_the_next_start(clinic: Clinic) -> None:
+    async with a_ward(clinic) as ward:
         ward.cuff_id = await ward.an_instrument()
         patient = await ward.a_patient()
         await ward.arm(patient)
-        seconds[0] = 31
-        await ward.sends(encode.blood_pressure(120, 80))
-        assert [one["note"] for one in await ward.tray()] == ["not_armed"]
-
-
-async def test_what_was_stored_and_not_decoded_is_taken_up_at_the_next_start(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
-    async with at_work(tmp_path, store=store) as working:
-        ward = Ward(working, await working.as_(Role.NURSE, "Deepa"), await working.as_(Role.SYSTEM_ADMIN))
-        ward.cuff_id = await ward.an_instrument()
-        patient = await ward.a_patient()
-        await ward.arm(patient)
-    await _keep_undecoded(working, a_cuff_frame())
-    async with at_work(tmp_path, store=store) as again:
-        back = Ward(again, await again.as_(Role.NURSE, "Sunita"), ward.admin)
+    await _keep_undecoded(clinic, a_cuff_frame())
+    async with a_ward(clinic) as back:
         await back.until_none("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM blood_pressure)")
         assert [one["attribution"] for one in await back.vitals(patient)] == ["armed"]
-    store.close()
 
 
-async def _keep_undecoded(working: AtWork, frame: bytes) -> None:
+async def _keep_undecoded(clinic: Clinic, frame: bytes) -> None:
     """The node stops between storing and decoding: nobody takes up what was stored."""
-    event = event_of(Frame(device=CUFF, uuid="2a35", hex=frame.hex()), "http", working.clinic)
-    cipher = working.clinic.store.cipher
-    await working.clinic.store.keep(lambda connection: keep_raw(connection, event, cipher))
+    event = event_of(Frame(device=CUFF, uuid="2a35", hex=frame.hex()), "http", clinic)
+    cipher = clinic.store.cipher
+    await clinic.store.keep(lambda connection: keep_raw(connection, event, cipher))
 
 
 async def test_who_may_not_use_instruments_is_refused(ward: Ward) -> None:
-    desk = await ward.working.as_(Role.FRONT_DESK)
+    desk = await ward.serving.as_(Role.FRONT_DESK)
     patient = await ward.a_patient()
     await ward.sends(a_cuff_frame())
     (waiting,) = await ward.tray()
@@ -230,7 +228,7 @@ async def test_who_may_not_use_instruments_is_refused(ward: Ward) -> None:
         await desk.post(f"{API}/readings", json={"device": CUFF, "uuid": "2a35", "hex": "00"}),
     ]
     assert [answer.status_code for answer in answers] == [403, 403, 403, 403]
-    nobody = await ward.working.client().post(
+    nobody = await ward.serving.tablet().post(
         f"{API}/readings", json={"device": CUFF, "uuid": "2a35", "hex": "00"}, auth=("hall", "wrong")
     )
     assert nobody.status_code == 401

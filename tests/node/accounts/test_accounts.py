@@ -1,0 +1,96 @@
+"""Signing in: the right password, nobody else's; idle people are signed out; guessing is slowed down."""
+
+import pytest
+
+from node.accounts.service import FREE_FAILURES, valid_user
+from node.errors import InvalidError
+from node.security.access import Role, the_system
+from node.store.clinic import Clinic
+from tests.factories import Tablet, a_tablet
+
+PASSWORD = "a long enough password"
+SESSIONS = "/api/v1/sessions"
+
+
+async def staff(clinic: Clinic, tablet: Tablet) -> None:
+    """A nurse with a password; the accounts are running while the tablet is."""
+    assert tablet is not None
+    user = valid_user("Sunita Devi", "Sunita", Role.NURSE)
+    await clinic.services["accounts"].add(the_system(), user, PASSWORD)
+
+
+async def attempt(tablet: Tablet, password: str, username: str = "sunita") -> int:
+    return (await tablet.post(SESSIONS, json={"username": username, "password": password})).status_code
+
+
+async def test_the_right_password_opens_a_session_and_signing_out_ends_it(clinic: Clinic) -> None:
+    async with a_tablet(clinic) as tablet:
+        await staff(clinic, tablet)
+        session = (await tablet.post(SESSIONS, json={"username": " SUNITA ", "password": PASSWORD})).json()
+        headers = {"authorization": f"Bearer {session['token']}"}
+        assert (await tablet.get("/api/v1/patients", headers=headers)).status_code == 200
+        assert (await tablet.post(f"{SESSIONS}/end", headers=headers)).status_code == 204
+        assert (await tablet.get("/api/v1/patients", headers=headers)).status_code == 401
+
+
+async def test_wrong_passwords_and_unknown_names_get_the_same_answer(clinic: Clinic) -> None:
+    async with a_tablet(clinic) as tablet:
+        await staff(clinic, tablet)
+        wrong = await tablet.post(SESSIONS, json={"username": "sunita", "password": "not this one"})
+        unknown = await tablet.post(SESSIONS, json={"username": "nobody", "password": "not this one"})
+        assert wrong.status_code == unknown.status_code == 401
+        assert wrong.json()["title"] == unknown.json()["title"]
+    actions = await clinic.store.read(
+        lambda c: c.execute("SELECT count(*) FROM audit_entry WHERE action = 'sign_in_refused'").fetchone()
+    )
+    assert actions == (2,)
+
+
+async def test_guessing_is_slowed_down(clinic: Clinic) -> None:
+    async with a_tablet(clinic) as tablet:
+        await staff(clinic, tablet)
+        for _ in range(FREE_FAILURES):
+            assert await attempt(tablet, "not this one") == 401
+        answer = await tablet.post(SESSIONS, json={"username": "sunita", "password": PASSWORD})
+        assert (answer.status_code, answer.json()["title"]) == (401, "Too many wrong passwords.")
+
+
+async def test_a_person_who_does_nothing_for_long_is_signed_out(clinic: Clinic) -> None:
+    moved = [0]
+    object.__setattr__(clinic, "wall", lambda: 1_790_000_000_000 + moved[0])
+    async with a_tablet(clinic) as tablet:
+        await staff(clinic, tablet)
+        session = (await tablet.post(SESSIONS, json={"username": "sunita", "password": PASSWORD})).json()
+        headers = {"authorization": f"Bearer {session['token']}"}
+        moved[0] = 14 * 60_000
+        assert (await tablet.get("/api/v1/patients", headers=headers)).status_code == 200
+        moved[0] = 28 * 60_000
+        assert (await tablet.get("/api/v1/patients", headers=headers)).status_code == 200
+        moved[0] = 44 * 60_000
+        assert (await tablet.get("/api/v1/patients", headers=headers)).status_code == 401
+
+
+async def test_a_session_outlives_a_restart_of_the_server(clinic: Clinic) -> None:
+    async with a_tablet(clinic) as tablet:
+        await staff(clinic, tablet)
+        session = (await tablet.post(SESSIONS, json={"username": "sunita", "password": PASSWORD})).json()
+    async with a_tablet(clinic) as tablet:
+        headers = {"authorization": f"Bearer {session['token']}"}
+        assert (await tablet.get("/api/v1/patients", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(("name", "username"), [("", "sunita"), ("Sunita", "s"), ("Sunita", "no spaces please")])
+def test_names_that_cannot_be_used_are_refused(name: str, username: str) -> None:
+    with pytest.raises(InvalidError):
+        valid_user(name, username, Role.NURSE)
+
+
+async def test_the_page_leads_back_inside_and_never_elsewhere(clinic: Clinic) -> None:
+    async with a_tablet(clinic) as tablet:
+        await staff(clinic, tablet)
+        for after, leads in (("/patients", "/patients"), ("//elsewhere.test", "/"), ("https://elsewhere.test", "/")):
+            form = {"name": "sunita", "password": PASSWORD, "after": after}
+            answer = await tablet.post("/login", data=form, follow_redirects=False)
+            assert (answer.status_code, answer.headers["location"]) == (303, leads)
+            assert "HttpOnly" in answer.headers["set-cookie"]
+            assert "strict" in answer.headers["set-cookie"].lower()
