@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from node.errors import NadiError
+from node.errors import NadiError, NotEnrolledError
 from node.http.pages import SyncLine
 from node.link import queries
 from node.link.queries import Enrolled, Standing
@@ -41,12 +41,6 @@ class Round(msgspec.Struct, frozen=True):
     sent_bytes: int = 0
     received_bytes: int = 0
     more: bool = False
-
-
-class NotEnrolledError(NadiError):
-    """The clinic has not been enrolled with a cloud."""
-
-    hint = "Ask the admin of the cloud for a code and run 'nadi enrol'. Until then everything works here, alone."
 
 
 class Link:
