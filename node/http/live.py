@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 
 KEEP_ALIVE_SECONDS = 20
 _BACKLOG = 100
@@ -58,5 +59,6 @@ async def events(hub: Hub, topics: Iterable[str]) -> AsyncGenerator[str]:
     """
     wanted = tuple(topics)
     yield "retry: 2000\n\n"
-    async for topic in hub.listen(wanted, first=wanted):
-        yield f"event: {topic}\ndata: moved\n\n" if topic else ": still here\n\n"
+    async with aclosing(hub.listen(wanted, first=wanted)) as moved:
+        async for topic in moved:
+            yield f"event: {topic}\ndata: moved\n\n" if topic else ": still here\n\n"

@@ -127,7 +127,7 @@ def see_arrive(doctor: Tablet, patient: str) -> None:
         if doctor.page.get_by_text("Phoolan Kumari").count():
             break
         doctor.page.wait_for_timeout(500)
-    reads(doctor.page, "152/94")
+    expect(doctor.page.locator(".nadi-reading__value", has_text="128/82").first).to_be_visible(timeout=WITHIN)
     doctor.said.clear()
 
 
