@@ -1,17 +1,18 @@
 """Operations as they travel: in columns, names and ids once, then compressed. Knows no transport and no store.
 
-A batch is self-contained. Canonical bytes are not sent; both ends compute them from the fields, so that a batch that was
-read wrongly cannot have the right leaf.
+A batch is self-contained. An id that a value spells as text travels as its number in the table of ids. Canonical bytes are
+not sent; both ends compute them from the fields, so that a batch that was read wrongly cannot have the right leaf.
 """
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+from msgspec.msgpack import Ext
 
 from sync.errors import WireError
-from sync.operations import Change, Dot, Id, Operation, Replaced
+from sync.operations import Change, Dot, Id, Operation, Replaced, id_text
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -20,6 +21,11 @@ else:
 
 MAX_EXPANDED = 16 * 1024 * 1024
 """No message may expand to more than this; what claims to is refused before it is read."""
+
+
+ID_EXTENSION = 1
+"""The msgpack extension type of an id in a value: big-endian, its index in the batch's ids."""
+ID_BYTES, ID_LETTERS = 16, 36
 
 
 class Shape(msgspec.Struct, frozen=True, array_like=True):
@@ -107,7 +113,7 @@ def pack(operations: Sequence[Operation], clinics: dict[bytes, bytes]) -> Batch:
         patient=columns[2],
         scope=columns[3],
         actor=columns[4],
-        values=[[change.value for change in operation.changes] for operation in operations],
+        values=[[_numbered(change.value, ids) for change in operation.changes] for operation in operations],
         contexts=contexts,
         reasons={i: o.reason for i, o in enumerate(operations) if o.reason is not None},
         seeds={i: o.seed for i, o in enumerate(operations) if o.seed is not None},
@@ -116,6 +122,45 @@ def pack(operations: Sequence[Operation], clinics: dict[bytes, bytes]) -> Batch:
         names=names.values(),
         shapes=shapes.values(),
     )
+
+
+def _numbered(value: Any, ids: _Table) -> Any:
+    """The value with ids in the place of their texts; what is not spelled just as ``id_text`` does stays text."""
+    if isinstance(value, str):
+        identifier = _spelled_id(value) if len(value) == ID_LETTERS else None
+        return value if identifier is None else Ext(ID_EXTENSION, _shortest(ids(identifier)))
+    if isinstance(value, dict):
+        return {name: _numbered(part, ids) for name, part in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_numbered(part, ids) for part in cast("Sequence[Any]", value)]
+    return value
+
+
+def _spelled_id(text: str) -> Id | None:
+    try:
+        identifier = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        return None
+    return identifier if len(identifier) == ID_BYTES and id_text(identifier) == text else None
+
+
+def _shortest(number: int) -> bytes:
+    """A number in as many bytes as the msgpack extensions of fixed length have."""
+    return number.to_bytes(1 if number < 1 << 8 else 2 if number < 1 << 16 else 4, "big")
+
+
+def _spelled(value: Any, ids: list[bytes]) -> Any:
+    """The value with the texts of ids; raises ValueError for what is no id of the table."""
+    if isinstance(value, Ext):
+        identifier = ids[int.from_bytes(value.data, "big")] if value.code == ID_EXTENSION else b""
+        if len(identifier) != ID_BYTES:
+            raise ValueError
+        return id_text(identifier)
+    if isinstance(value, dict):
+        return {name: _spelled(part, ids) for name, part in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_spelled(part, ids) for part in cast("list[Any]", value)]
+    return value
 
 
 def _runs(operations: Iterable[Operation], place: Any) -> list[Run]:
@@ -169,7 +214,8 @@ def _unpack(batch: Batch) -> list[Operation]:
         hlc += batch.hlcs[i]
         shape, values, group = batch.shapes[batch.shape[i]], batch.values[i], groups[i]
         changes = tuple(
-            Change(verb, names[register], value) for (verb, register), value in zip(shape.changes, values, strict=True)
+            Change(verb, names[register], _spelled(value, ids))
+            for (verb, register), value in zip(shape.changes, values, strict=True)
         )
         context = tuple(
             Replaced(names[register], tuple(Dot(authors[a], e, names[lane], s) for a, e, lane, s in places))

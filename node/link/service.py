@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from node.errors import NadiError
+from node.errors import NadiError, NotEnrolledError
 from node.http.pages import SyncLine
 from node.link import queries
 from node.link.queries import Enrolled, Standing
@@ -22,7 +22,7 @@ from sync.errors import SyncError, UnreachableError
 from sync.exchange import Outgoing, Place, compose, pulled, read_reply
 from sync.operations import Operation, id_bytes, id_text
 from sync.outbox import Pace, choose
-from sync.protocol import ExchangeReply
+from sync.protocol import AWAITING_SEED, ExchangeReply
 from sync.stores.sqlite import Log, Stored
 from sync.transports.http import HttpTransport
 
@@ -43,12 +43,6 @@ class Round(msgspec.Struct, frozen=True):
     more: bool = False
 
 
-class NotEnrolledError(NadiError):
-    """The clinic has not been enrolled with a cloud."""
-
-    hint = "Ask the admin of the cloud for a code and run 'nadi enrol'. Until then everything works here, alone."
-
-
 class Link:
     """The link of one clinic to its cloud: ``exchange`` once, or ``run`` for as long as the node runs."""
 
@@ -59,6 +53,8 @@ class Link:
         self._pace = Pace()
         self._transport: HttpTransport | None = None
         self._wake = asyncio.Event()
+        self._left_out = set[str]()
+        """Lanes that wait, for one request, for the operation that creates their patient: one signature covers all lanes."""
         clinic.followers.append(self._follow)
         self._one_at_a_time = asyncio.Lock()
 
@@ -111,8 +107,11 @@ class Link:
         reply = read_reply(answer, composed, enrolled.cloud_key)
         pushed = sum(len(out.operations) for out in lanes.values())
         self._pace.learn(len(composed.data), pushed, seconds)
-        received = await self._take(reply, lanes, epoch)
-        more = reply.more or await self.clinic.store.log(lambda log: bool(self._outgoing(log, epoch)))
+        received = await self._take(reply, lanes, epoch, place.cursor)
+        more = reply.more or await self.clinic.store.log(
+            lambda log: queries.is_anything_waiting(log, self.key.fingerprint, epoch)
+        )
+        self._left_out = {head.lane for head in reply.heads if head.reason == AWAITING_SEED}
         blocked = any(head.reason for head in reply.heads)
         return Round(pushed, received, len(composed.data), len(answer), more and not (blocked and not received))
 
@@ -125,7 +124,8 @@ class Link:
             found[lane] = log.after(author, epoch, lane, acknowledged.get(lane, 0), limit)
             return [stored.operation for stored in found[lane]]
 
-        chosen = choose(log.lanes(author, epoch), pending, self._pace.budget())
+        lanes = [lane for lane in log.lanes(author, epoch) if lane not in self._left_out]
+        chosen = choose(lanes, pending, self._pace.budget())
         return {
             lane: Outgoing(
                 operations,
@@ -141,7 +141,7 @@ class Link:
         before = log.after(self.key.fingerprint, epoch, lane, sequence - 2, 1)
         return before[0].hash or GENESIS
 
-    async def _take(self, reply: ExchangeReply, lanes: dict[str, Outgoing], epoch: int) -> int:
+    async def _take(self, reply: ExchangeReply, lanes: dict[str, Outgoing], epoch: int, cursor: bytes) -> int:
         """Store what came, then move the cursor: a crash between the two asks again and changes nothing."""
         operations, clinics = pulled(reply)
         if operations:
@@ -157,7 +157,8 @@ class Link:
                 queries.replace_directory(connection, [(id_text(number), name) for number, name in clinics_known])
                 save_setting(connection, DIRECTORY, str(version).encode())
 
-        await self.clinic.store.keep(keep)
+        if reply.heads or reply.directory is not None or reply.cursor != cursor:
+            await self.clinic.store.keep(keep)
         return len(operations)
 
     # -- running

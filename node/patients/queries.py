@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from node.patients.phones import looks_like_phone, spellings
-from node.patients.phonetics import sound_of, sounds_of, words_of
+from node.patients.phonetics import in_latin, sound_of, sounds_of, words_of
 from node.patients.records import PATIENT
 from node.store.sqlcipher import Connection
 from sync.operations import id_bytes, id_text
@@ -51,12 +51,16 @@ def index_patient(connection: Connection, patient: str, values: dict[str, Any]) 
         str(part) for part in (values.get("village"), values.get("guardian_name"), address.get("village")) if part
     )
     number = _number(connection, patient, str(values.get("date_of_birth", "")))
-    words = " ".join(words_of(names))
-    told = words, " ".join(words_of(around)), " ".join(sounds_of(names))
+    words = _in_both_scripts(names)
+    told = words, _in_both_scripts(around), " ".join(sounds_of(names))
     connection.execute("DELETE FROM patient_words WHERE rowid = ?", (number,))
     connection.execute("INSERT INTO patient_words (rowid, names, around, sounds) VALUES (?, ?, ?, ?)", (number, *told))
     connection.execute("DELETE FROM patient_letters WHERE rowid = ?", (number,))
     connection.execute("INSERT INTO patient_letters (rowid, names) VALUES (?, ?)", (number, words))
+
+
+def _in_both_scripts(text: str) -> str:
+    return " ".join(dict.fromkeys(spelling for word in words_of(text) for spelling in (word, in_latin(word))))
 
 
 def _number(connection: Connection, patient: str, born: str) -> int:
@@ -129,7 +133,7 @@ def sounding_like(connection: Connection, name: str, limit: int) -> list[str]:
 
 
 def _by_beginnings(connection: Connection, words: Sequence[str], wish: Wish) -> list[str]:
-    return _matches(connection, "patient_words", " AND ".join(f'{{names around}} : "{word}" *' for word in words), wish)
+    return _matches(connection, "patient_words", " AND ".join(f"({_beginning(word)})" for word in words), wish)
 
 
 def _by_sounds(connection: Connection, words: Sequence[str], wish: Wish) -> list[str]:
@@ -138,8 +142,11 @@ def _by_sounds(connection: Connection, words: Sequence[str], wish: Wish) -> list
 
 def _sound_or_beginning(word: str) -> str:
     key = sound_of(word)
-    beginning = f'{{names around}} : "{word}" *'
-    return f'{beginning} OR sounds : "{key}"' if len(key) > 1 else beginning
+    return f'{_beginning(word)} OR sounds : "{key}"' if len(key) > 1 else _beginning(word)
+
+
+def _beginning(word: str) -> str:
+    return " OR ".join(f'{{names around}} : "{spelling}" *' for spelling in dict.fromkeys((word, in_latin(word))))
 
 
 def _by_letters(connection: Connection, words: Sequence[str], wish: Wish) -> list[str]:

@@ -252,11 +252,15 @@ def _changes(entry: HistoryEntry, who: Mapping[str, str]) -> list[dict[str, Any]
             "at": datetime.fromisoformat(entry.at),
             "who": who.get(entry.actor_id or "", ""),
             "field": change["field"].partition("\x1f")[0],
-            "value": change["value"],
+            "value": _as_day(change["field"], change["value"]),
             "reason": entry.reason or "",
         }
         for change in entry.changes
     ]
+
+
+def _as_day(field: str, value: Any) -> Any:
+    return date.fromisoformat(value) if field == "date_of_birth" and value else value
 
 
 # -- allergies
@@ -266,7 +270,7 @@ def _changes(entry: HistoryEntry, who: Mapping[str, str]) -> list[dict[str, Any]
 async def allergies_panel(request: Asked, patient_id: FromPath[str], clinic: NamedDependency[Clinic]) -> Response[str]:
     """What somebody must not be given, and what was found to be wrong about it."""
     actor = actor_of(request)
-    entries = await service.newest(clinic, actor, ALLERGY, patient_id)
+    entries = await service.newest(clinic, actor, ALLERGY, patient_id, order="status, id DESC")
     who = await service.authors_of(clinic, [entry.id for entry in entries])
     questions = await service.questions_of(clinic, patient_id)
     context = {"entries": entries, "who": who, "questions": questions, "patient_id": patient_id, **_rights(request)}

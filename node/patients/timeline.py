@@ -16,7 +16,7 @@ from sync.clock import datetime_of
 from sync.operations import AUDIT
 from sync.records import RecordType
 
-SHOWN = 30
+SHOWN = 20
 HAPPENED = ("taken_at", "arrived_at", "finalised_at")
 """Fields that say when something happened; where a record has none, it is when it was last written."""
 
@@ -71,12 +71,20 @@ class Timeline:
         newest = await clinic.store.search(query)
         who = await authors_of(clinic, [value["id"] for _, _, value in newest])
         await clinic.desk.note(actor, "list", "timeline", None, patient, shown=[v["id"] for _, _, v in newest])
-        events = [self._event(stamp, kind, values, who.get(values["id"])) for stamp, kind, values in newest]
+        amended = {value["amends"] for _, _, value in newest if value.get("amends")}
+        events = [
+            self._event(stamp, kind, values, who.get(values["id"]), amended=values["id"] in amended)
+            for stamp, kind, values in newest
+        ]
         return sorted(events, key=lambda event: event.at, reverse=True)
 
-    def _event(self, stamp: int, kind: RecordType[Any], values: dict[str, Any], who: str | None) -> Event:
+    def _event(
+        self, stamp: int, kind: RecordType[Any], values: dict[str, Any], who: str | None, *, amended: bool
+    ) -> Event:
         record = msgspec.convert(values, kind.struct, strict=False)
         telling = self._words.get(kind.name, _plain_words(kind))(record)
+        if amended:
+            telling = msgspec.structs.replace(telling, tag=translatable("Corrected"), tone="attention")
         at = next((moment for name in HAPPENED if (moment := getattr(record, name, None))), datetime_of(stamp))
         return Event(at=at, type=kind.name, record_id=values["id"], telling=telling, who=who)
 

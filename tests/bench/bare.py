@@ -29,7 +29,12 @@ def answering(length: int) -> Any:
 async def serve(port: int, length: int) -> None:
     """Answer until SIGTERM."""
     server = Server(
-        answering(length), address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False, websockets=False
+        answering(length),
+        address="127.0.0.1",
+        port=port,
+        interface=Interfaces.ASGI,
+        log_enabled=False,
+        websockets=False,
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
     await server.serve()

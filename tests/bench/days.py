@@ -5,7 +5,7 @@ A visit is six clinical operations and eight audit entries: registered and seen,
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,8 +26,15 @@ from node.store.access import Desk
 from node.store.clinic import Clinic
 from node.store.keys import Keys
 from node.store.store import Store, create
-from node.vitals.records import BLOOD_PRESSURE, BODY_TEMPERATURE, BODY_WEIGHT, BloodPressure, BodyTemperature, BodyWeight
 from node.visits.records import VISIT, Visit, VisitStatus
+from node.vitals.records import (
+    BLOOD_PRESSURE,
+    BODY_TEMPERATURE,
+    BODY_WEIGHT,
+    BloodPressure,
+    BodyTemperature,
+    BodyWeight,
+)
 
 OPERATIONS_OF_A_VISIT = 14
 OPENS_AT = datetime(2026, 3, 2, 3, 30, tzinfo=UTC)
@@ -86,12 +93,12 @@ class Practice:
 
         await asyncio.gather(*(run() for _ in range(AT_ONCE)))
 
-    def a_visit(self) -> "Iterator[Any]":
+    def a_visit(self) -> Iterator[Any]:
         """The steps of one visit, in order, each to be awaited at its time."""
         patient, visit = self.dice.choice(self.patients), list[str]()
         yield self._arrive(patient, visit)
-        for create in (self._blood_pressure, self._weight, self._temperature):
-            yield create(patient)
+        for measure in (self._blood_pressure, self._weight, self._temperature):
+            yield measure(patient)
         yield self._look(patient, visit)
         yield self._finish(visit)
 
@@ -139,7 +146,7 @@ class Practice:
 
 
 @contextmanager
-def a_practice(folder: Path, keys: Keys) -> Iterator[Practice]:
+def a_practice(folder: Path, keys: Keys) -> Generator[Practice]:
     """A new clinic of these keys, open, with a nurse."""
     watch = Watch()
     create(folder, keys, "Rampur PHC", watch)

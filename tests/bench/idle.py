@@ -1,13 +1,11 @@
 """The time of an exchange with nothing new, after few operations and after many, against a bare HTTP POST."""
 
-import asyncio
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -17,7 +15,7 @@ from node.store.keys import Keys
 from tests.bench.centres import a_central
 from tests.bench.days import OPERATIONS_OF_A_VISIT, Practice, a_practice, employ
 from tests.bench.measure import Effort, Figure, alternate, percentile
-from tests.servers import ROOT, environment, free_port
+from tests.servers import ROOT, Served, environment, free_port
 
 AFTER = (1_000, 100_000)
 EXCHANGES = 120
@@ -43,16 +41,18 @@ async def _after(practice: Practice, link: Link, goal: int, effort: Effort) -> l
     await practice.see(max(0, effort.of(goal) - await _held(practice, link)) // OPERATIONS_OF_A_VISIT + 1)
     pushed, seconds = await _drained(link)
     idle = await link.exchange()
-    async with a_bare_server(idle) as client:
+    with a_bare_server(idle) as bare:
+        client = httpx.AsyncClient(base_url=bare.address)
         body = bytes(idle.sent_bytes)
         products, floors = await alternate(
             lambda: _timed_exchanges(link, effort), lambda: _timed_posts(client, body, effort), effort.repeats
         )
-    time_of_one = Figure(
-        name=f"idle.after_{goal}", unit="ms", values=products, floors=floors, against=_AGAINST
-    )
-    sent = Figure(name=f"idle.sent_before_{goal}", unit="operations/s", values=[pushed / seconds], against="node to cloud by its own link")
-    return [time_of_one, sent]
+        await client.aclose()
+    drained, sent = f"idle.sent_before_{goal}", [pushed / seconds]
+    return [
+        Figure(name=f"idle.after_{goal}", unit="ms", values=products, floors=floors, against=_AGAINST),
+        Figure(name=drained, unit="operations/s", values=sent, against="no floor: node to cloud by its own link"),
+    ]
 
 
 async def _held(practice: Practice, link: Link) -> int:
@@ -71,25 +71,18 @@ async def _drained(link: Link) -> tuple[int, float]:
     return pushed, time.perf_counter() - started
 
 
-@asynccontextmanager
-async def a_bare_server(like: Round) -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of a server that answers with as many bytes as this exchange had."""
+@contextmanager
+def a_bare_server(like: Round) -> Generator[Served]:
+    """A server that answers with as many bytes as this exchange had."""
     port = free_port()
     command = [sys.executable, str(Path(__file__).parent / "bare.py"), str(port), str(like.received_bytes)]
-    process = subprocess.Popen(command, env=environment(), cwd=ROOT)
+    process = subprocess.Popen(command, env=environment(), cwd=ROOT, text=True)
+    served = Served(process, f"http://127.0.0.1:{port}")
     try:
-        while not _listens(port):
-            await asyncio.sleep(0.02)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-            yield client
+        served.wait_until_it_answers()
+        yield served
     finally:
-        process.terminate()
-        process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        served.stop()
 
 
 async def _timed_exchanges(link: Link, effort: Effort) -> float:

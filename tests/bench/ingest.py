@@ -71,7 +71,11 @@ async def _prepare(practice: Practice, link: Link, budget: int) -> list[Prepared
     prepared: list[Prepared] = []
     while lanes := await practice.clinic.store.log(lambda log: _next(log, link.key.fingerprint, sent, budget)):
         composed = compose(place, link.key, clinic, lanes, sent_at=sent_at + len(prepared), pull=0)
-        rows = [_row(enrolled.alias, *pair) for out in lanes.values() for pair in zip(out.operations, out.leaves, strict=True)]
+        rows = [
+            _row(enrolled.alias, *pair)
+            for out in lanes.values()
+            for pair in zip(out.operations, out.leaves, strict=True)
+        ]
         prepared.append(Prepared(composed.data, rows))
     return prepared
 

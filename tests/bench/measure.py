@@ -81,10 +81,11 @@ def percentile(values: Sequence[float], per_cent: float) -> float:
 
 def rounded(value: float) -> float:
     """A number with the four digits that mean something."""
-    return float(f"{value:.4g}") if abs(value) < 1000 else round(value)  # noqa: PLR2004 - four digits
+    return float(f"{value:.4g}") if abs(value) < 1000 else round(value)
 
 
 _HEAD = ("figure", "median", "least", "most", "unit", "floor", "ratio", "runs", "the floor is")
+_NUMBERS = (False, True, True, True, False, True, True, True, False)
 
 
 def table(figures: Sequence[Figure]) -> str:
@@ -107,12 +108,8 @@ def shown(value: float | None) -> str:
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    texts = [cell.rjust(width) if 0 < at < 8 and at != 4 else cell.ljust(width) for at, (cell, width) in _numbered(cells, widths)]  # noqa: E501, PLR2004 - the columns of numbers
-    return "  ".join(texts).rstrip()
-
-
-def _numbered(cells: Sequence[str], widths: Sequence[int]) -> list[tuple[int, tuple[str, int]]]:
-    return list(enumerate(zip(cells, widths, strict=True)))
+    aligned = zip(cells, widths, _NUMBERS, strict=True)
+    return "  ".join(cell.rjust(width) if number else cell.ljust(width) for cell, width, number in aligned).rstrip()
 
 
 def keep(folder: Path, name: str, figures: Sequence[Figure]) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from node.link.service import Link
 from node.store.keys import Keys
-from sync.exchange import Place, compose
+from sync.exchange import Outgoing, Place, compose
 from sync.operations import Operation, canonical, id_bytes
 from sync.outbox import choose
 from sync.protocol import MAX_PUSH_OPERATIONS
@@ -65,7 +65,9 @@ async def _drain(link: Link) -> None:
 async def _a_day(practice: Practice, link: Link, relay: Relay) -> Day:
     day, steps = Day(), practice.a_day(VISITS)
     author = link.key.fingerprint
-    day.before = await practice.clinic.store.log(lambda log: {n: log.head(author, 1, n)[0] for n in log.lanes(author, 1)})
+    day.before = await practice.clinic.store.log(
+        lambda log: {n: log.head(author, 1, n)[0] for n in log.lanes(author, 1)}
+    )
     for tick in range(1, MINUTES_OPEN // 5 + 1):
         until = OPENS_AT + tick * EVERY
         while steps and steps[0][0] <= until:
@@ -91,10 +93,11 @@ async def _exchanged(day: Day, link: Link, relay: Relay) -> None:
             day.busy_exchanges += 1
 
 
-async def _idle(link: Link, relay: Relay) -> int:
+async def _idle(link: Link, relay: Relay) -> tuple[int, int]:
+    """The bytes of the two messages of an exchange with nothing new, and of all that passed."""
     before = relay.total
-    await link.exchange()
-    return relay.total - before
+    done = await link.exchange()
+    return done.sent_bytes + done.received_bytes, relay.total - before
 
 
 def _written(log: Log, link: Link, before: dict[str, int]) -> dict[str, list[Operation]]:
@@ -109,14 +112,14 @@ def _written(log: Log, link: Link, before: dict[str, int]) -> dict[str, list[Ope
 
 def _bulk(practice: Practice, link: Link, written: dict[str, list[Operation]]) -> int:
     """The size of one request with all of the day."""
-    from sync.exchange import Outgoing  # noqa: PLC0415
-
-    lanes = {lane: Outgoing(operations, [bytes(32)] * len(operations), bytes(32)) for lane, operations in written.items()}
+    lanes = {
+        lane: Outgoing(operations, [bytes(32)] * len(operations), bytes(32)) for lane, operations in written.items()
+    }
     clinic = id_bytes(practice.clinic.store.identity.clinic_id)
     return len(compose(Place(1, 1, bytes(16)), link.key, clinic, lanes, sent_at=practice.watch(), pull=1000).data)
 
 
-def _figures(day: Day, idle: Sequence[int], written: dict[str, list[Operation]], bulk: int) -> list[Figure]:
+def _figures(day: Day, idle: Sequence[tuple[int, int]], written: dict[str, list[Operation]], bulk: int) -> list[Figure]:
     operations = [operation for lane in written.values() for operation in lane]
     assert len(operations) == day.operations, f"{day.operations} of {len(operations)} were sent"
     whole = len(zstd.compress(b"".join(map(canonical, operations)), LEVEL))
@@ -145,5 +148,11 @@ def _figures(day: Day, idle: Sequence[int], written: dict[str, list[Operation]],
             floors=[whole / 1000],
             against=f"the same; all that passed, for {len(operations)} operations",
         ),
-        Figure(name="wire.idle", unit="B/exchange", values=[float(size) for size in idle], against="both ways, HTTP headers too"),
+        Figure(name="wire.idle", unit="B/exchange", values=[size for size, _ in idle], against="no floor: messages"),
+        Figure(
+            name="wire.idle_all",
+            unit="B/exchange",
+            values=[passed for _, passed in idle],
+            against="no floor: messages and HTTP headers",
+        ),
     ]

@@ -19,7 +19,9 @@ async def run(effort: Effort) -> list[Figure]:
         await load(node.port, Plan(clients=CLIENTS, ask=until(effort.seconds / 4, ask)))
         with tempfile.TemporaryDirectory() as other:
             raw = _raw(node, Path(other))
-            products, floors = await alternate(lambda: _loaded(node, ask, effort), lambda: _commits(raw, effort), effort.repeats)
+            products, floors = await alternate(
+                lambda: _loaded(node, ask, effort), lambda: _commits(raw, effort), effort.repeats
+            )
             raw.connection.close()
     return _figures(products, floors)
 

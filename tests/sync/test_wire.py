@@ -6,15 +6,23 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.msgpack import Ext
 
 from sync.errors import SyncError, WireError
 from sync.exchange import open_request
-from sync.operations import Change, Dot, Operation, Replaced, canonical, parse
+from sync.operations import Change, Dot, Operation, Replaced, canonical, id_text, parse
 from sync.wire import Batch, compress, expand, pack, unpack
 
 IDS = st.binary(min_size=16, max_size=16)
+ID_TEXTS = IDS.map(id_text)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(1 << 40), 1 << 40) | st.text(max_size=8) | st.binary(max_size=8),
+    ID_TEXTS
+    | ID_TEXTS.map(str.upper)
+    | st.none()
+    | st.booleans()
+    | st.integers(-(1 << 40), 1 << 40)
+    | st.text(max_size=8)
+    | st.binary(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
@@ -75,6 +83,37 @@ def test_a_damaged_batch_is_refused_or_another_batch_never_a_crash(
     data[at % len(data)] ^= 1 << bit
     with contextlib.suppress(WireError):
         unpack(expand(bytes(data), DECODER))
+
+
+@given(operation=OPERATIONS, record=IDS)
+def test_the_text_of_an_id_travels_as_its_number(operation: Operation, record: bytes) -> None:
+    value = {"entity_id": id_text(record), "same": [id_text(record)]}
+    batch = pack([msgspec.structs.replace(operation, changes=(Change(0, "*", value),))], {})
+    assert id_text(record).encode() not in msgspec.msgpack.encode(batch)
+    assert unpack(expand(compress(batch), DECODER))[0][0].changes[0].value == value
+
+
+@pytest.mark.parametrize("extension", [Ext(1, b"\x63"), Ext(2, b"\x00")])
+def test_a_number_that_is_no_ids_is_refused(extension: Ext) -> None:
+    dot = Dot(b"a" * 32, 1, "clinical", 1)
+    operation = Operation(
+        dot=dot,
+        group_first=1,
+        group_count=1,
+        hlc=1,
+        type="glucose",
+        record=bytes(16),
+        patient=None,
+        scope=bytes(16),
+        context=(),
+        changes=(Change(0, "*"),),
+        actor=None,
+        reason=None,
+        schema=1,
+    )
+    batch = msgspec.structs.replace(pack([operation], {}), values=[[extension]])
+    with pytest.raises(WireError):
+        unpack(expand(compress(batch), DECODER))
 
 
 def test_a_message_that_expands_beyond_all_use_is_refused() -> None:

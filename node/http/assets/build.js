@@ -1,6 +1,7 @@
 // Builds node/http/static/build/: one stylesheet, one script, the icon and the manifest that names them.
 // A name carries the hash of its bytes, so a tablet may keep a file for ever and never shows an old one.
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,8 +18,17 @@ function styles() {
     loadPaths: [modules],
     quietDeps: true,
   });
-  const minified = esbuild.transformSync(compiled.css, { loader: "css", minify: true, target: "chrome90" });
+  const minified = esbuild.transformSync(withImages(compiled.css), { loader: "css", minify: true, target: "chrome90" });
   return Buffer.from(minified.code);
+}
+
+// The few icons that the patterns name stand in the stylesheet itself: nothing else is asked for.
+function withImages(css) {
+  const images = join(modules, "nhsuk-frontend", "dist", "nhsuk", "assets", "images");
+  return css.replace(/url\("?\/assets\/images\/([a-z-]+\.svg)"?\)/g, (_, name) => {
+    const bytes = readFileSync(join(images, name));
+    return `url("data:image/svg+xml;base64,${bytes.toString("base64")}")`;
+  });
 }
 
 function script() {

@@ -2,8 +2,7 @@
 
 from tests.factories import Tablet
 
-SUNITA = {"first_name": "Sunita", "last_name": "Devi", "age_years": "40", "sex": "female", "village": "Rampur"}
-SUNITA |= {"phone": "90000 12345"}
+SUNITA = {"first_name": "Sunita", "last_name": "Devi", "age_years": "40", "sex": "female", "village": "Rampur", "phone": "90000 12345"}
 
 
 async def registered(tablet: Tablet, **fields: str) -> str:

@@ -10,8 +10,9 @@ TYPED = {
     "glucose": "131",
     "meal": "fasting",
     "temperature": "98.6",
+    "weight": "58,4",
+    "oxygen": "97",
 }
-TYPED |= {"weight": "58,4", "oxygen": "97"}
 
 
 async def test_what_is_typed_stands_on_the_patients_page_with_a_word_for_it(clinic: Clinic, tablet: Tablet) -> None:
