@@ -9,6 +9,7 @@ NadiError
 ├── RefusedError            the person may not do this
 │   ├── SignedOutError      nobody is signed in
 │   └── CredentialsError    user name and password do not belong together
+├── NotEnrolledError        the clinic has not been enrolled with a cloud
 ├── NotFoundError           there is no such record here
 ├── InvalidError            what was entered cannot be accepted, field by field
 └── StaleError              somebody else has changed the record meanwhile
@@ -85,6 +86,12 @@ class CredentialsError(NadiError):
     """User name and password do not belong together."""
 
     hint = "Check both and try again, or ask the admin of this clinic for a new password."
+
+
+class NotEnrolledError(NadiError):
+    """The clinic has not been enrolled with a cloud."""
+
+    hint = "Ask the admin of the cloud for a code and run 'nadi enrol'. Until then everything works here, alone."
 
 
 class NotFoundError(NadiError):

@@ -73,7 +73,10 @@ async def stay(world: World, stop: asyncio.Event, describe: Path | None) -> None
     say(invitation(world))
     if describe is not None:
         described = {"cloud": world.cloud.address, "rampur": world.rampur.address, "sonpur": world.sonpur.address}
-        describe.write_text(json.dumps({**described, "password": PASSWORD, "bluetooth": bool(world.instruments)}))
+        await asyncio.to_thread(
+            describe.write_text,
+            json.dumps({**described, "password": PASSWORD, "bluetooth": bool(world.instruments)}),
+        )
     reading = asyncio.ensure_future(obey_lines(world))
     await stop.wait()
     reading.cancel()

@@ -47,7 +47,10 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """Operations in columns. authors: (fingerprint, clinic) each. Ids and names are referred to by index, -1 for None."""
+    """Operations in columns. authors: (fingerprint, clinic) each. Ids and names are referred to by index, -1 for None.
+
+    In values, the text of an id is msgpack extension 1 with the index of the id.
+    """
 
     authors: list[tuple[bytes, bytes]]
     ids: list[bytes]

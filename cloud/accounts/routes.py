@@ -12,7 +12,7 @@ from litestar.response import Redirect
 from cloud.accounts.service import Accounts, SignedIn
 from cloud.errors import CredentialsError
 from cloud.store.centre import Centre
-from node.http.edge import COOKIE, session_token
+from node.http.edge import cookie_name, session_token
 from node.http.pages import LANGUAGES, FieldError
 from node.http.record_routes import PREFIX, actor_of
 from node.http.show import LANGUAGE_COOKIE, language_of, show
@@ -72,7 +72,7 @@ async def login(request: Request[Any, Any, Any], data: Form, centre: NamedDepend
         return show(centre, request, "accounts/login.html", status=422, name=name, after=after, errors=errors)
     response = Redirect(after, status_code=303)
     secure = centre.settings.secure_cookies
-    response.set_cookie(COOKIE, signed.token, path="/", httponly=True, samesite="strict", secure=secure)
+    response.set_cookie(_cookie(request), signed.token, path="/", httponly=True, samesite="strict", secure=secure)
     return response
 
 
@@ -83,7 +83,7 @@ async def logout(request: Request[Any, Any, Any], centre: NamedDependency[Centre
     if isinstance(actor, Actor):
         await _end(centre, request, actor)
     response = Redirect("/login", status_code=303)
-    response.delete_cookie(COOKIE, path="/")
+    response.delete_cookie(_cookie(request), path="/")
     return response
 
 
@@ -118,3 +118,7 @@ async def _end(centre: Centre, request: Request[Any, Any, Any], actor: Actor) ->
 def _inside(path: str) -> str:
     """A path of our own to go on to, never another site's."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+
+
+def _cookie(request: Request[Any, Any, Any]) -> str:
+    return cookie_name(request.headers.get("host", ""))

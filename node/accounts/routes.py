@@ -13,7 +13,7 @@ from node.accounts.records import User
 from node.accounts.service import Accounts, SignedIn, valid_user
 from node.errors import CredentialsError
 from node.http.asker import actor_of, asker, request_id_of
-from node.http.edge import COOKIE, session_token
+from node.http.edge import cookie_name, session_token
 from node.http.pages import LANGUAGES, FieldError
 from node.http.record_routes import PREFIX
 from node.http.show import LANGUAGE_COOKIE, language_of, show
@@ -93,7 +93,7 @@ async def login(request: Request[Any, Any, Any], data: Form, clinic: NamedDepend
         return show(clinic, request, "accounts/login.html", status=422, name=name, after=after, errors=errors)
     response = Redirect(after, status_code=303)
     secure = clinic.settings.secure_cookies
-    response.set_cookie(COOKIE, signed.token, path="/", httponly=True, samesite="strict", secure=secure)
+    response.set_cookie(_cookie(request), signed.token, path="/", httponly=True, samesite="strict", secure=secure)
     return response
 
 
@@ -103,7 +103,7 @@ async def logout(request: Request[Any, Any, Any], clinic: NamedDependency[Clinic
     if (actor := asker(request)) is not None:
         await _end(clinic, request, actor)
     response = Redirect("/login", status_code=303)
-    response.delete_cookie(COOKIE, path="/")
+    response.delete_cookie(_cookie(request), path="/")
     return response
 
 
@@ -140,3 +140,7 @@ async def _end(clinic: Clinic, request: Request[Any, Any, Any], actor: Actor) ->
 def _inside(path: str) -> str:
     """A path of our own to go on to, never another site's."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+
+
+def _cookie(request: Request[Any, Any, Any]) -> str:
+    return cookie_name(request.headers.get("host", ""))

@@ -21,7 +21,7 @@ from node.http.pages import INDIA
 from node.http.record_routes import PREFIX
 from node.http.show import language_of, part, show
 from node.http.vocabulary import RECORDS
-from node.security.access import Permission
+from node.security.access import ROLE_WORDS, Permission
 from node.store.clinic import Clinic
 from node.texts import translatable
 from sync.errors import OperationError
@@ -198,6 +198,7 @@ def _shown(clinic: Clinic, request: Asking, entry: Entry) -> dict[str, Any]:
         "at": entry.at,
         "sentence": sentence,
         "entry": entry,
+        "role": clinic.pages.text(ROLE_WORDS.get(entry.role or "", ""), language) if entry.role else "",
         "is_refusal": entry.action in REFUSALS,
         "has_changes": entry.dot is not None,
     }

@@ -81,8 +81,8 @@ async def inbox(request: Request[Any, Any, Any], clinic: NamedDependency[Clinic]
     """Every open question of this clinic's patients."""
     shown = _cards(clinic, request, await service.questions(clinic, actor_of(request)))
     if is_part(request):
-        return part(clinic, request, "conflicts/list.html", cards=shown, where="inbox", **EMPTY)
-    return show(clinic, request, "conflicts/inbox.html", cards=shown, where="inbox", **EMPTY)
+        return part(clinic, request, "conflicts/list.html", cards=shown, **EMPTY)
+    return show(clinic, request, "conflicts/inbox.html", cards=shown, **EMPTY)
 
 
 @get("/conflicts/panel/{patient_id:str}", include_in_schema=False)
@@ -92,7 +92,7 @@ async def panel(
     """The open questions about one patient, in their page; nothing where there is none."""
     actor = actor_of(request)
     found = await service.questions(clinic, actor, patient_id) if actor.may(Permission.CONFLICTS_ANSWER) else []
-    return part(clinic, request, "conflicts/panel.html", cards=_cards(clinic, request, found), where="panel", **EMPTY)
+    return part(clinic, request, "conflicts/panel.html", cards=_cards(clinic, request, found))
 
 
 @post("/conflicts/{type_name:str}/{record:str}/{register:str}", include_in_schema=False, status_code=200)
@@ -140,7 +140,7 @@ def _again(
     language = language_of(request)
     errors = {name: clinic.pages.text(why, language) for name, why in error.fields.items()}
     shown = _cards(clinic, request, [asked])
-    context: dict[str, Any] = {"cards": shown, "typed": data, "errors": errors, "faulty": asked.key, "where": "inbox"}
+    context: dict[str, Any] = {"cards": shown, "typed": data, "errors": errors, "faulty": asked.key}
     if not is_part(request):
         return show(clinic, request, "conflicts/inbox.html", status=422, **context)
     response = part(clinic, request, "conflicts/card_again.html", card=shown[0], **context)

@@ -18,7 +18,6 @@ from node.errors import NadiError
 from node.http.problems import MEDIA_TYPE, Problem, problem_of
 from node.security.access import Actor
 
-COOKIE = "nadi_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_BODY = 1024 * 1024
 
@@ -96,14 +95,21 @@ async def _handle(edge: Edge, app: ASGIApp, scope: Scope, receive: Receive, send
         edge.log.info("request", method=plain["method"], route=pattern, status=status, ms=took, request=request_id)
 
 
+def cookie_name(host: str) -> str:
+    """The name of the session cookie of this host. It names the port: browsers share cookies between ports."""
+    _, _, port = host.rpartition(":")
+    return f"nadi_session_{port}" if port.isdigit() else "nadi_session"
+
+
 def session_token(headers: dict[bytes, str]) -> tuple[str, bool]:
     """The session token of a request, and whether a cookie carried it."""
     scheme, _, bearer = headers.get(b"authorization", "").partition(" ")
     if scheme.lower() == "bearer" and bearer:
         return bearer, False
+    cookie = cookie_name(headers.get(b"host", ""))
     for part in headers.get(b"cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE:
+        if name == cookie:
             return value, True
     return "", False
 

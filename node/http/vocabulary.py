@@ -94,6 +94,9 @@ RECORDS: Mapping[str, str] = {
     "audit_entry": translatable("Audit trail"),
     "conflict": translatable("Question between clinics"),
     "vitals": translatable("Vital signs"),
+    "timeline": translatable("What happened"),
+    "enrolment": translatable("Sharing with the cloud"),
+    "link": translatable("Sharing with the cloud"),
     "node": translatable("This box"),
 }
 NOTHING, YES, NO = translatable("(nothing)"), translatable("yes"), translatable("no")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from node.errors import NadiError
+from node.errors import NadiError, NotEnrolledError
 from node.http.pages import SyncLine
 from node.link import queries
 from node.link.queries import Enrolled, Standing
@@ -22,7 +22,7 @@ from sync.errors import SyncError, UnreachableError
 from sync.exchange import Outgoing, Place, compose, pulled, read_reply
 from sync.operations import Operation, id_bytes, id_text
 from sync.outbox import Pace, choose
-from sync.protocol import ExchangeReply
+from sync.protocol import AWAITING_SEED, ExchangeReply
 from sync.stores.sqlite import Log, Stored
 from sync.transports.http import HttpTransport
 
@@ -43,12 +43,6 @@ class Round(msgspec.Struct, frozen=True):
     more: bool = False
 
 
-class NotEnrolledError(NadiError):
-    """The clinic has not been enrolled with a cloud."""
-
-    hint = "Ask the admin of the cloud for a code and run 'nadi enrol'. Until then everything works here, alone."
-
-
 class Link:
     """The link of one clinic to its cloud: ``exchange`` once, or ``run`` for as long as the node runs."""
 
@@ -59,6 +53,8 @@ class Link:
         self._pace = Pace()
         self._transport: HttpTransport | None = None
         self._wake = asyncio.Event()
+        self._left_out = set[str]()
+        """Lanes that wait, for one request, for the operation that creates their patient: one signature covers all lanes."""
         clinic.followers.append(self._follow)
         self._one_at_a_time = asyncio.Lock()
 
@@ -115,6 +111,7 @@ class Link:
         more = reply.more or await self.clinic.store.log(
             lambda log: queries.is_anything_waiting(log, self.key.fingerprint, epoch)
         )
+        self._left_out = {head.lane for head in reply.heads if head.reason == AWAITING_SEED}
         blocked = any(head.reason for head in reply.heads)
         return Round(pushed, received, len(composed.data), len(answer), more and not (blocked and not received))
 
@@ -127,7 +124,8 @@ class Link:
             found[lane] = log.after(author, epoch, lane, acknowledged.get(lane, 0), limit)
             return [stored.operation for stored in found[lane]]
 
-        chosen = choose(log.lanes(author, epoch), pending, self._pace.budget())
+        lanes = [lane for lane in log.lanes(author, epoch) if lane not in self._left_out]
+        chosen = choose(lanes, pending, self._pace.budget())
         return {
             lane: Outgoing(
                 operations,

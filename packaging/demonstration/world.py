@@ -303,12 +303,16 @@ async def _answers(address: str, process: asyncio.subprocess.Process, log: Path)
     async with httpx.AsyncClient(timeout=5) as client:
         for _ in range(int(STARTS_WITHIN / 0.1)):
             if process.returncode is not None:
-                raise DemoError(f"A server ended at once: {log.read_text()[-600:]}")
+                raise DemoError(f"A server ended at once: {_end_of(log)}")
             with contextlib.suppress(httpx.HTTPError):
                 await client.get(f"{address}/health")
                 return
             await asyncio.sleep(0.1)
-    raise DemoError(f"{address} does not answer: {log.read_text()[-600:]}")
+    raise DemoError(f"{address} does not answer: {_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text()[-600:]
 
 
 def expect(response: httpx.Response, status: int) -> Any:

@@ -4,7 +4,7 @@ import itertools
 import os
 import random
 from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +52,9 @@ def a_serving_node(folder: Path) -> Generator[Serving]:
     """A node with audit and log as any other, and a nurse."""
     init_node(folder)
     with serving("node", "--data", str(folder), log=folder / "node.log", offline=1) as served:
-        with closing(sign_in(served.address)) as admin:
+        with sign_in(served.address) as admin:
             add_staff(admin, "sunita", "NURSE")
-        with closing(sign_in(served.address, "sunita", STAFF_PASSWORD)) as nurse:
+        with sign_in(served.address, "sunita", STAFF_PASSWORD) as nurse:
             token = nurse.headers["authorization"].partition(" ")[2]
         yield Serving(folder, served, token)
 

@@ -105,7 +105,10 @@ async def test_a_read_is_in_the_audit_trail_before_it_is_answered(clinic: Clinic
         await sign_in(tablet, clinic, await a_member_of_staff(clinic, Role.NURSE))
         assert (await tablet.get(f"{PREFIX}/patients/{patient}")).status_code == 200
         await tablet.get(f"{PREFIX}/patients")
-    query = "SELECT action, entity_id, shown FROM audit_entry WHERE entity = 'patient' AND action IN ('read', 'list')"
+    query = (
+        "SELECT action, entity_id, shown FROM audit_entry WHERE entity = 'patient' AND action IN ('read', 'list')"
+        " ORDER BY _hlc"
+    )
     entries = await clinic.store.read(lambda connection: connection.execute(query).fetchall())
     assert entries == [("read", patient, None), ("list", None, f'["{patient}"]')]
 
