@@ -37,7 +37,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     record: str
     field: str
-    values: tuple[str, ...]
+    values: tuple[str | date | None, ...]
 
 
 # -- the index, derived from patients
@@ -182,10 +182,13 @@ def open_questions(log: Log, patient: str) -> list[Question]:
     return [Question(type=t, record=record, field=f, values=_siblings(log, t, record, f)) for t, record, f in rows]
 
 
-def _siblings(log: Log, type_name: str, record: str, register: str) -> tuple[str, ...]:
+def _siblings(log: Log, type_name: str, record: str, register: str) -> tuple[str | date | None, ...]:
+    """The values that stand, days as days."""
     state = log.state(type_name, id_bytes(record))
     heads = state.registers[register].heads if state and register in state.registers else ()
-    return tuple(dict.fromkeys(str(head.value) for head in heads))
+    is_day = log.registry[type_name].fields[register].kind is date
+    values = dict.fromkeys(head.value for head in heads)
+    return tuple(date.fromisoformat(value) if is_day and value else value for value in values)
 
 
 def first_written(connection: Connection, records: Sequence[str]) -> dict[str, tuple[str | None, int]]:

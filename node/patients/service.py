@@ -46,11 +46,6 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     asked: bool
     questions: tuple[Question, ...]
 
-    def answers(self, record: str, field: str) -> tuple[str, ...]:
-        """The answers to a field that has more than one, or nothing."""
-        wanted = (q.values for q in self.questions if (q.record, q.field) == (record, field))
-        return next(wanted, ())
-
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Who made a record, where that person is known here, and when."""
