@@ -17,7 +17,7 @@ from litestar.static_files import create_static_files_router  # pyright: ignore[
 from litestar.types import ASGIApp
 
 from node.errors import SignedOutError
-from node.http.asker import actor_of, request_id_of
+from node.http.asker import actor_of, note_moment, request_id_of
 from node.http.edge import Edge, edge_layer
 from node.http.live import events
 from node.http.pages import STATIC_BUILD
@@ -70,6 +70,9 @@ def create_app(clinic: Clinic, slices: Sequence[Slice] = SLICES) -> ASGIApp:
     async def the_clinic() -> Clinic:
         return clinic
 
+    async def begin(request: Request[Any, Any, Any]) -> None:
+        note_moment(request, clinic.hub.moment)
+
     handlers: Mapping[Any, Any] = {Exception: _answer(clinic)}
     app = Litestar(
         [
@@ -82,6 +85,7 @@ def create_app(clinic: Clinic, slices: Sequence[Slice] = SLICES) -> ASGIApp:
         dependencies={"clinic": Provide(the_clinic)},
         signature_types=[Clinic],
         exception_handlers=dict(handlers),
+        before_request=begin,
         lifespan=[lifespan],
         openapi_config=_openapi(),
         logging_config=None,
@@ -150,10 +154,20 @@ def _health(clinic: Clinic, slices: Sequence[Slice]) -> Any:
 
 
 @get("/live", tags=["live"], summary="What moved, as server-sent events", media_type="text/event-stream")
-async def _live(request: Request[Any, Any, Any], topics: FromQuery[str], clinic: NamedDependency[Clinic]) -> Stream:
-    """An event named after each of these topics (separated by commas) whenever it moved; no event says what changed."""
+async def _live(
+    request: Request[Any, Any, Any],
+    topics: FromQuery[str],
+    clinic: NamedDependency[Clinic],
+    since: FromQuery[int | None] = None,
+) -> Stream:
+    """An event named after each of these topics (separated by commas) whenever it moved; no event says what changed.
+
+    since: the moment of the page; a browser that connects again names the last event's in ``Last-Event-ID``.
+    """
     actor_of(request)
-    return Stream(events(clinic.hub, topics.split(",")[:20]), headers={"cache-control": "no-store"})
+    last = request.headers.get("last-event-id", "")
+    moment = int(last) if last.isdigit() else since
+    return Stream(events(clinic.hub, topics.split(",")[:20], moment), headers={"cache-control": "no-store"})
 
 
 async def _store_health(clinic: Clinic) -> dict[str, Any]:

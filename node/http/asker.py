@@ -21,6 +21,16 @@ def actor_of(request: Request[Any, Any, Any]) -> Actor:
     return actor
 
 
+def note_moment(request: Request[Any, Any, Any], moment: int) -> None:
+    """Note, before anything is read for it, at which moment of the news a page begins."""
+    cast("dict[str, Any]", request.scope)["nadi_moment"] = moment
+
+
+def moment_of(request: Request[Any, Any, Any]) -> int:
+    """The moment from which on the page listens to news; 0 where nobody noted one."""
+    return int(cast("dict[str, Any]", request.scope).get("nadi_moment", 0))
+
+
 def request_id_of(request: Request[Any, Any, Any]) -> str:
     """The id that the log and the problem carry."""
     state: dict[str, Any] = cast("dict[str, Any]", request.scope).get("state") or {}

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from litestar import Request, Response
 from litestar.enums import MediaType
 
-from node.http.asker import asker
+from node.http.asker import asker, moment_of
 from node.http.pages import NavigationItem, Pages, Shell, SyncLine, choose_language
 from node.http.places import Place
 from node.security.access import ROLE_WORDS
@@ -46,7 +46,8 @@ def show(
     house: Shown, request: Request[Any, Any, Any], template: str, *, status: int = 200, **context: Any
 ) -> Response[str]:
     """The template with this context, as HTML."""
-    html = house.pages.render(template, language_of(request), {"shell": _shell(house, request), **context})
+    seen = {"shell": _shell(house, request), "moment": moment_of(request)}
+    html = house.pages.render(template, language_of(request), {**seen, **context})
     return Response(html, status_code=status, media_type=MediaType.HTML)
 
 

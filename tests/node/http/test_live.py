@@ -1,4 +1,4 @@
-"""News for open pages: everybody hears of the topics they wait for, from the first moment, and nothing of what is in them."""
+"""News for open pages: everybody hears of the topics they wait for, and of what moved before they could listen."""
 
 import asyncio
 from contextlib import aclosing
@@ -6,10 +6,11 @@ from contextlib import aclosing
 from node.http.live import Hub, events
 
 
-async def heard(hub: Hub, topics: list[str], count: int) -> list[str]:
-    """The first events of a connection."""
-    async with aclosing(events(hub, topics)) as stream:
-        return [await asyncio.wait_for(anext(stream), 5) for _ in range(count)]
+async def heard(hub: Hub, topics: list[str], since: int, count: int) -> list[str]:
+    """The first events of a connection, after the line that says how to connect again."""
+    async with aclosing(events(hub, topics, since)) as stream:
+        await anext(stream)
+        return [(await asyncio.wait_for(anext(stream), 5)).splitlines()[0] for _ in range(count)]
 
 
 async def until_listening(hub: Hub) -> None:
@@ -21,18 +22,25 @@ async def until_listening(hub: Hub) -> None:
     raise AssertionError("nobody listens")
 
 
-async def test_a_new_connection_is_told_to_look_once() -> None:
-    told = await heard(Hub(), ["visit", "patient-1"], 3)
-    assert told[1:] == ["event: visit\ndata: moved\n\n", "event: patient-1\ndata: moved\n\n"]
-
-
-async def test_only_the_topics_waited_for_are_heard() -> None:
+async def test_what_moved_between_the_page_and_the_connection_is_told() -> None:
     hub = Hub()
-    listening = asyncio.create_task(heard(hub, ["visit"], 3))
+    hub.publish(["visit"])
+    page = hub.moment
+    hub.publish(["patient-1", "reading"])
+    assert await heard(hub, ["visit", "patient-1"], page, 1) == ["event: patient-1"]
+
+
+async def test_a_page_from_before_the_last_start_looks_at_everything() -> None:
+    assert await heard(Hub(), ["visit", "reading"], 17, 2) == ["event: visit", "event: reading"]
+
+
+async def test_only_the_topics_waited_for_are_heard_and_the_listener_ends_with_its_connection() -> None:
+    hub = Hub()
+    listening = asyncio.create_task(heard(hub, ["visit"], 0, 1))
     await until_listening(hub)
     hub.publish(["patient-1"])
     hub.publish(["visit", "patient-2"])
-    assert (await listening)[2] == "event: visit\ndata: moved\n\n"
+    assert await listening == ["event: visit"]
     assert hub.listeners == 0
 
 
