@@ -150,6 +150,8 @@ def answer_the_question(nurse: Tablet, doctor: Tablet, patient: str) -> None:
         page = tablet.open(patient)
         for allergen in ("Penicillin", "Sulfa drugs"):
             reads(page, allergen)
+        reads(page, "which one is right?")
+        page.get_by_text("Date of birth: which one is right?").first.click()
         expect(page.locator(".nadi-conflict").first).to_be_visible(timeout=WITHIN)
     card = nurse.page.locator(".nadi-conflict").first
     for word in ("21 Jun 1984", "12 Jun 1985", "Sunita Devi", "Dr Imran Ansari", "Rampur PHC", "Sonpur CHC"):
