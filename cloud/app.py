@@ -68,9 +68,9 @@ def create_app(centre: Centre, slices: Sequence[Slice] = SLICES) -> ASGIApp:
     return edge_layer(Edge(find_actor=_find_actor(centre), log=centre.front.log))(app)
 
 
-def _find_actor(centre: Centre) -> Callable[[str, str, str], Any]:
-    async def find(token: str, address: str, request: str) -> Actor | None:
-        return await centre.front.services["accounts"].find_actor(token, address, request)
+def _find_actor(centre: Centre) -> Callable[[str, str, str, bool], Any]:
+    async def find(token: str, address: str, request: str, attended: bool) -> Actor | None:  # noqa: FBT001 - positional
+        return await centre.front.services["accounts"].find_actor(token, address, request, attended=attended)
 
     return find
 

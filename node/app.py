@@ -94,9 +94,9 @@ def create_app(clinic: Clinic, slices: Sequence[Slice] = SLICES) -> ASGIApp:
     return edge_layer(Edge(find_actor=_find_actor(clinic), log=clinic.log))(app)
 
 
-def _find_actor(clinic: Clinic) -> Callable[[str, str, str], Any]:
-    async def find(token: str, address: str, request: str) -> Actor | None:
-        return await clinic.services["accounts"].find_actor(token, address, request)
+def _find_actor(clinic: Clinic) -> Callable[[str, str, str, bool], Any]:
+    async def find(token: str, address: str, request: str, attended: bool) -> Actor | None:  # noqa: FBT001 - positional
+        return await clinic.services["accounts"].find_actor(token, address, request, attended=attended)
 
     return find
 

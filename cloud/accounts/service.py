@@ -94,14 +94,17 @@ class Accounts:
         await self.centre.database.write(work)
         return SignedIn(token, actor)
 
-    async def find_actor(self, token: str, address: str, request: str) -> Actor | None:
-        """Who is behind a token, or None where the session ended or nobody used it for too long."""
+    async def find_actor(self, token: str, address: str, request: str, *, attended: bool = True) -> Actor | None:
+        """Who is behind a token, or None where the session ended or nobody used it for too long.
+
+        attended: whether a person did something; what a page asks by itself does not keep them signed in.
+        """
         token_hash, now = _hash(token), self.centre.now()
         idle = timedelta(minutes=self.centre.settings.session_minutes)
         session = await self.centre.database.read(lambda c: queries.session(c, token_hash, idle, now))
         if session is None:
             return None
-        if now - session.seen_at > SEEN_STEP:
+        if attended and now - session.seen_at > SEEN_STEP:
             await self.centre.database.write(lambda c: queries.see_session(c, token_hash, now))
         return actor_named(session.admin, address=address, request=request, session=session.name)
 

@@ -109,8 +109,11 @@ class Accounts:
         await self.clinic.store.write(actor, work)
         self._sessions.pop(token_hash, None)
 
-    async def find_actor(self, token: str, address: str, request: str) -> Actor | None:
-        """Who is behind a token, or None where the session ended or nobody used it for too long."""
+    async def find_actor(self, token: str, address: str, request: str, *, attended: bool = True) -> Actor | None:
+        """Who is behind a token, or None where the session ended or nobody used it for too long.
+
+        attended: whether a person did something; what a page asks by itself does not keep them signed in.
+        """
         token_hash, now = _hash(token), self.clinic.wall()
         session = self._sessions.get(token_hash) or await self.clinic.store.read(
             lambda connection: queries.session_of(connection, token_hash)
@@ -118,7 +121,7 @@ class Accounts:
         if session is None or now - session.seen_at > self.clinic.settings.idle_minutes * 60_000:
             self._sessions.pop(token_hash, None)
             return None
-        if now - session.seen_at > SEEN_STEP_MILLISECONDS:
+        if attended and now - session.seen_at > SEEN_STEP_MILLISECONDS:
             await self.clinic.store.keep(lambda connection: queries.see_session(connection, token_hash, now))
             session = msgspec.structs.replace(session, seen_at=now)
         self._sessions[token_hash] = session

@@ -6,7 +6,7 @@ route's pattern, never the path or the query: those may name a person.
 
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -34,8 +34,8 @@ HEADERS = [
 ]
 _NO_STORE = (b"cache-control", b"no-store")
 
-FindActor: TypeAlias = Callable[[str, str, str], Awaitable[Actor | None]]
-"""session token, address, request id -> who it is, or None."""
+FindActor: TypeAlias = Callable[[str, str, str, bool], Awaitable[Actor | None]]
+"""session token, address, request id, whether a person did something -> who it is, or None."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ async def _handle(edge: Edge, app: ASGIApp, scope: Scope, receive: Receive, send
     try:
         refusal = _refuse(plain["method"], headers, by_cookie=by_cookie)
         if refusal is None:
-            plain["user"] = await edge.find_actor(token, client[0] if client else "", request_id) if token else None
+            address = client[0] if client else ""
+            asked = edge.find_actor(token, address, request_id, is_attended(headers)) if token else None
+            plain["user"] = await asked if asked is not None else None
             await app(scope, receive, answer)
         else:
             await _problem(answer, refusal, request_id)
@@ -93,6 +95,11 @@ async def _handle(edge: Edge, app: ASGIApp, scope: Scope, receive: Receive, send
         took = round((time.perf_counter() - started) * 1000, 1)
         pattern = str(plain.get("path_template") or "-")
         edge.log.info("request", method=plain["method"], route=pattern, status=status, ms=took, request=request_id)
+
+
+def is_attended(headers: Mapping[bytes, str]) -> bool:
+    """Whether a person did something: what a page asks by itself, again and again, keeps nobody signed in."""
+    return b"x-unattended" not in headers and "text/event-stream" not in headers.get(b"accept", "")
 
 
 def cookie_name(host: str) -> str:

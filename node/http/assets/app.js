@@ -28,6 +28,12 @@ function sendToken({ detail }) {
   if (token && detail.verb !== "get") detail.headers["X-CSRF-Token"] = token;
 }
 
+// What a page asks by itself says so: it keeps nobody signed in who has walked away.
+function sayUnattended({ detail }) {
+  const event = detail.triggeringEvent;
+  if (!event || event.type === "load" || event.type.startsWith("sse:")) detail.headers["X-Unattended"] = "1";
+}
+
 function tellReachable(reachable) {
   const notice = document.getElementById("unreachable");
   if (notice) notice.hidden = reachable;
@@ -43,6 +49,7 @@ function pressWithSpace(event) {
 document.body.classList.add("js-enabled", "nhsuk-frontend-supported");
 window.htmx.onLoad(startAll);
 document.body.addEventListener("htmx:configRequest", sendToken);
+document.body.addEventListener("htmx:configRequest", sayUnattended);
 document.body.addEventListener("htmx:sendError", () => tellReachable(false));
 document.body.addEventListener("htmx:timeout", () => tellReachable(false));
 document.body.addEventListener("htmx:afterRequest", ({ detail }) => {

@@ -66,6 +66,9 @@ async def test_a_person_who_does_nothing_for_long_is_signed_out(clinic: Clinic) 
         assert (await tablet.get("/api/v1/patients", headers=headers)).status_code == 200
         moved[0] = 28 * 60_000
         assert (await tablet.get("/api/v1/patients", headers=headers)).status_code == 200
+        moved[0] = 42 * 60_000
+        by_itself = {**headers, "x-unattended": "1"}
+        assert (await tablet.get("/api/v1/patients", headers=by_itself)).status_code == 200
         moved[0] = 44 * 60_000
         assert (await tablet.get("/api/v1/patients", headers=headers)).status_code == 401
 
