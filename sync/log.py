@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
-from sync.merge import RecordState, apply, arrive
+from sync.merge import ELEMENT, RecordState, apply, arrive
 from sync.operations import ADD, INCREMENT, LINK, REMOVE, SET, UNLINK, VOID, Change, Dot, Id, Operation
 from sync.records import RecordType, Registry, Rule
 
@@ -125,16 +125,26 @@ def reason_against(registry: Registry, operation: Operation) -> str | None:
 
 
 def _well_formed(record_type: RecordType[Any], change: Change) -> bool:
-    """Whether the rules can work with the value: text in a section, a number in a counter, a map in a whole."""
+    """Whether the rules and every reader can work with the value: a number in a counter, else what its field takes.
+
+    What no reader could read would hide the whole record, and with it a chart: it is set aside and shown instead.
+    """
     value = change.value
     if change.verb == INCREMENT:
         return type(value) is int and abs(value) <= MAX_INCREMENT
+    if not _is_plain(("", value)):
+        return False
     if change.register == "*":
-        return isinstance(value, dict) and _is_plain(("", cast("Any", value)))
-    field = record_type.fields.get(change.register)
-    if field is not None and field.merge.rule is Rule.SECTION:
-        return value is None or type(value) is str
-    return _is_plain(("", value)) and not (field is not None and field.merge.rule is Rule.COUNT)
+        return isinstance(value, dict) and _whole_fits(record_type, cast("dict[str, Any]", value))
+    field = record_type.fields.get(change.register.partition(ELEMENT)[0])
+    if field is None or change.verb not in (SET, ADD) or (value is None and field.optional):
+        return True
+    return field.merge.rule is not Rule.COUNT and field.takes(value)
+
+
+def _whole_fits(record_type: RecordType[Any], value: dict[str, Any]) -> bool:
+    fields = record_type.fields
+    return all(part is None or fields[name].takes(part) for name, part in value.items() if name in fields)
 
 
 def _is_plain(item: tuple[Any, Any]) -> bool:

@@ -17,6 +17,9 @@ EXCHANGE_PATH, ENROL_PATH = "/sync/v1/exchange", "/sync/v1/enrol"
 AWAITING_SEED = "awaiting_seed"
 """Why a lane was not taken: it concerns a patient whose creating operation has not arrived; send that lane first."""
 
+FORK = "fork"
+"""Why a lane was not taken: the cloud knows one of its dots with another leaf. A copy of the box has written too."""
+
 
 class LaneChunk(msgspec.Struct, frozen=True, array_like=True):
     """Operations of one lane that follow ``previous``, the chain's hash before them."""

@@ -108,13 +108,14 @@ _PLAIN = (str, int, bool, date, datetime, Decimal, bytes)
 
 @dataclass(frozen=True)
 class Field:
-    """One field: its name, Python type (``kind``) without None, merge rule and traits."""
+    """One field: its name, Python type (``kind``) without None, merge rule, traits; ``hint`` is the annotation as written."""
 
     name: str
     kind: Any
     merge: Merge
     optional: bool
     traits: tuple[object, ...]
+    hint: Any
 
     def trait(self, kind: type[T]) -> T | None:
         """The trait of this kind, if the field carries one."""
@@ -124,6 +125,11 @@ class Field:
     def is_many(self) -> bool:
         """Whether the field holds a list of values."""
         return get_origin(self.kind) in (list, tuple)
+
+    def takes(self, value: Any) -> bool:
+        """Whether it is of this field's kind (of an element's, where the field is a set), whatever its limits are now."""
+        kind = get_args(self.kind)[0] if self.merge.rule is Rule.UNION else self.kind
+        return fits(value, get_args(kind)[0] if get_origin(kind) is Annotated else kind)
 
     @cached_property
     def sensitive(self) -> Sensitive | None:
@@ -210,7 +216,18 @@ def _field(record_type: RecordType[Any], name: str, hint: Any) -> Field:
     merge = next((trait for trait in traits if isinstance(trait, Merge)), record_type.merge)
     if record_type.merge.rule is Rule.ONCE:
         merge = record_type.merge
-    return Field(name, inner, merge, len(kinds) != len(options), tuple(traits))
+    return Field(name, inner, merge, len(kinds) != len(options), tuple(traits), hint)
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value, as an operation holds it, can be read as what an annotation says; whole numbers have 64 bits."""
+    if type(value) is int and not -(1 << 63) <= value < 1 << 63:
+        return False
+    try:
+        msgspec.convert(value, hint, strict=False)
+    except (msgspec.ValidationError, OverflowError):
+        return False
+    return True
 
 
 def storable(kind: Any) -> bool:

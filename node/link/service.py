@@ -18,11 +18,11 @@ from node.store.store import save_setting, setting
 from node.store.write import Door, Written
 from sync.certificates import accept, ask_to_enrol
 from sync.chain import GENESIS, SigningKey
-from sync.errors import SyncError, UnreachableError
+from sync.errors import ForkError, SyncError, UnreachableError
 from sync.exchange import Outgoing, Place, compose, pulled, read_reply
 from sync.operations import Operation, id_bytes, id_text
-from sync.outbox import Pace, choose
-from sync.protocol import AWAITING_SEED, ExchangeReply
+from sync.outbox import Pace, choose, weight_of
+from sync.protocol import AWAITING_SEED, FORK, ExchangeReply
 from sync.stores.sqlite import Log, Stored
 from sync.transports.http import HttpTransport
 
@@ -102,18 +102,23 @@ class Link:
         place = await self.clinic.store.read(lambda connection: _place(connection, enrolled.alias, epoch))
         composed = compose(place, self.key, clinic, lanes, sent_at=self.clinic.wall(), pull=PULL_OPERATIONS)
         started = asyncio.get_running_loop().time()
-        answer = await transport.exchange(composed.data)
+        try:
+            answer = await transport.exchange(composed.data)
+        except SyncError:
+            self._pace.falter()
+            raise
         seconds = asyncio.get_running_loop().time() - started
         reply = read_reply(answer, composed, enrolled.cloud_key)
-        pushed = sum(len(out.operations) for out in lanes.values())
-        self._pace.learn(len(composed.data), pushed, seconds)
-        received = await self._take(reply, lanes, epoch, place.cursor)
+        refused = {head.lane for head in reply.heads if head.reason}
+        pushed = sum(len(out.operations) for lane, out in lanes.items() if lane not in refused)
+        self._pace.learn(len(composed.data), sum(weight_of(out.operations) for out in lanes.values()), seconds)
+        received = await self._take(reply, epoch, place.cursor)
         more = reply.more or await self.clinic.store.log(
             lambda log: queries.is_anything_waiting(log, self.key.fingerprint, epoch)
         )
         self._left_out = {head.lane for head in reply.heads if head.reason == AWAITING_SEED}
-        blocked = any(head.reason for head in reply.heads)
-        return Round(pushed, received, len(composed.data), len(answer), more and not (blocked and not received))
+        progress = bool(pushed or received or self._left_out)
+        return Round(pushed, received, len(composed.data), len(answer), more and progress)
 
     def _outgoing(self, log: Log, epoch: int) -> dict[str, Outgoing]:
         author = self.key.fingerprint
@@ -125,7 +130,7 @@ class Link:
             return [stored.operation for stored in found[lane]]
 
         lanes = [lane for lane in log.lanes(author, epoch) if lane not in self._left_out]
-        chosen = choose(lanes, pending, self._pace.budget())
+        chosen = choose(lanes, pending, self._pace.room())
         return {
             lane: Outgoing(
                 operations,
@@ -141,25 +146,45 @@ class Link:
         before = log.after(self.key.fingerprint, epoch, lane, sequence - 2, 1)
         return before[0].hash or GENESIS
 
-    async def _take(self, reply: ExchangeReply, lanes: dict[str, Outgoing], epoch: int, cursor: bytes) -> int:
-        """Store what came, then move the cursor: a crash between the two asks again and changes nothing."""
+    async def _take(self, reply: ExchangeReply, epoch: int, cursor: bytes) -> int:
+        """Keep what was acknowledged, store what came, then move the cursor.
+
+        A crash in between asks again and changes nothing. Raises ForkError where the cloud holds entries under this box's
+        name that this box does not: it, or a copy of it, was set back.
+        """
+        await self._acknowledge(reply, epoch)
         operations, clinics = pulled(reply)
         if operations:
             await self.clinic.store.receive(operations, clinics)
 
         def keep(connection: Connection) -> None:
-            for head in reply.heads:
-                if not head.reason or head.lane in lanes:
-                    queries.acknowledge(connection, head.lane, epoch, head.sequence)
             save_setting(connection, CURSOR, reply.cursor)
             if reply.directory is not None:
                 version, clinics_known = reply.directory
                 queries.replace_directory(connection, [(id_text(number), name) for number, name in clinics_known])
                 save_setting(connection, DIRECTORY, str(version).encode())
 
-        if reply.heads or reply.directory is not None or reply.cursor != cursor:
+        if reply.directory is not None or reply.cursor != cursor:
             await self.clinic.store.keep(keep)
         return len(operations)
+
+    async def _acknowledge(self, reply: ExchangeReply, epoch: int) -> None:
+        """Keep how far the cloud has each lane. A head that is behind what it had said is taken as it is: it lost the rest."""
+        if not reply.heads:
+            return
+        author = self.key.fingerprint
+        own = await self.clinic.store.log(
+            lambda log: {head.lane: log.head(author, epoch, head.lane)[0] for head in reply.heads}
+        )
+        forked = [head for head in reply.heads if head.reason == FORK or head.sequence > own[head.lane]]
+        if forked:
+            raise ForkError(forked[0].lane, forked[0].sequence)
+
+        def keep(connection: Connection) -> None:
+            for head in reply.heads:
+                queries.acknowledge(connection, head.lane, epoch, head.sequence)
+
+        await self.clinic.store.keep(keep)
 
     # -- running
 
@@ -195,6 +220,11 @@ class Link:
         except (SyncError, NadiError) as error:
             self.clinic.log.warning("exchange", problem=type(error).__name__)
             self.standing = msgspec.structs.replace(self.standing, reachable=True, problem=str(error))
+            return settings.sync_seconds
+        except Exception as error:  # noqa: BLE001 - whatever it is, the link goes on and a person is told
+            self.clinic.log.error("exchange", fault=type(error).__name__)  # noqa: TRY400 - a traceback may quote a value
+            fault = "Something in the last exchange could not be handled here."
+            self.standing = msgspec.structs.replace(self.standing, reachable=True, problem=fault)
             return settings.sync_seconds
         finally:
             await self.look()

@@ -6,13 +6,11 @@ What slices and the generic routes use. Knows record types and permissions, no s
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-import msgspec
-
 from node.errors import InvalidError, NotFoundError, RefusedError
 from node.http.history import HistoryEntry
 from node.security.access import Access, Actor, Permission
 from node.store.sqlcipher import Connection
-from node.store.store import Store, select
+from node.store.store import Store, read_as, select
 from node.store.write import Door
 from sync.clock import datetime_of
 from sync.operations import Operation, id_bytes, id_text
@@ -58,7 +56,7 @@ class Desk:
         def query(connection: Connection) -> list[dict[str, Any]]:
             return select(connection, record_type, where, parameters, self.store.cipher)
 
-        return [msgspec.convert(v, record_type.struct, strict=False) for v in await self.store.read(query)]
+        return [read_as(record_type, values) for values in await self.store.read(query)]
 
     async def history(self, actor: Actor, record_type: RecordType[Any], record: str) -> list[HistoryEntry]:
         """Every operation on a record, oldest first."""

@@ -22,7 +22,7 @@ from sync.chain import SigningKey
 from sync.clock import HybridClock, WallClock, wall_milliseconds
 from sync.log import Folded
 from sync.operations import Id, Operation, id_bytes, id_text, new_id
-from sync.records import R, RecordType, Registry
+from sync.records import Field, R, RecordType, Registry, fits
 from sync.sealing import FieldCipher
 from sync.stores.sqlite import Listener, Log, install, refold, values_of
 
@@ -132,7 +132,7 @@ class Store:
         values = await self.read(lambda connection: fetch(connection, record_type, record, self.cipher))
         if values is None:
             raise NotFoundError(f"There is no such {record_type.name.replace('_', ' ')} here.")
-        return msgspec.convert(values, record_type.struct, strict=False)
+        return read_as(record_type, values)
 
     def close(self) -> None:
         """Finish what was submitted and close every connection."""
@@ -140,6 +140,25 @@ class Store:
         self._searches.close()
         self.writer.close()
         self._lock.close()
+
+
+def read_as(record_type: RecordType[R], values: Mapping[str, Any]) -> R:
+    """A record of the values of a row. One that is not as its field wants it now is shown as far as it can be.
+
+    Two texts that were merged may be longer than one may be; a record whose first operation has not arrived lacks fields.
+    Neither may hide the others of a list.
+    """
+    try:
+        return msgspec.convert(values, record_type.struct, strict=False)
+    except msgspec.ValidationError:
+        kept = {name: _as_far(field, values.get(name)) for name, field in record_type.fields.items()}
+        return record_type.struct(id=str(values["id"]), **kept)
+
+
+def _as_far(field: Field, value: Any) -> Any:
+    if fits(value, field.hint):
+        return msgspec.convert(value, field.hint, strict=False)
+    return value if isinstance(value, str) and field.kind is str else None
 
 
 def take_lock(folder: Path) -> IO[bytes]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from node.errors import StoreError
 from node.store.connection import in_words
 from node.store.sqlcipher import Connection, DatabaseError
 
@@ -56,6 +57,8 @@ class Writer:
 
     async def submit(self, work: Work[T]) -> T:
         """The result of the work, once it is on disk; raises what the work raised, or why the disk refused it."""
+        if self._closed:
+            raise StoreError("The clinic is being closed.", "Start it again, then repeat what you did.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._jobs.put(_Job(work, loop, future))

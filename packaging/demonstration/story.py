@@ -81,15 +81,15 @@ class Story:
         cuff = await self._appears(sunita, "blood_pressure", "152/94")
         broker = "Mosquitto" if self.world.broker_is_mosquitto else "the clinic's own endpoint"
         self.saw(f"The cuff's reading came over MQTT ({broker}, topic {topic}): {told(cuff)}, by itself.")
-        if self.world.instruments:
-            await self._arm(sunita, known["glucose"]["id"])
-            await self.world.take({"take": "glucose", "mg_dl": 142, "meal": "fasting"})
-            meter = await self._appears(sunita, "glucose", "142")
-            self.saw(f"The glucose meter's came over Bluetooth LE: {told(meter)}, by itself.")
-            await self._arm(sunita, known["body_weight"]["id"])
-            await self.world.take({"take": "weight", "kg": 61.4})
-            scale = await self._appears(sunita, "body_weight", "61.4")
-            self.saw(f"The scale's came over Bluetooth LE: {told(scale)}, by itself.")
+        hold(self.world.instruments, "the virtual Bluetooth instruments are there (dbus-daemon, bumble)")
+        await self._arm(sunita, known["glucose"]["id"])
+        await self.world.take({"take": "glucose", "mg_dl": 142, "meal": "fasting"})
+        meter = await self._appears(sunita, "glucose", "142")
+        self.saw(f"The glucose meter's came over Bluetooth LE: {told(meter)}, by itself.")
+        await self._arm(sunita, known["body_weight"]["id"])
+        await self.world.take({"take": "weight", "kg": 61.4})
+        scale = await self._appears(sunita, "body_weight", "61.4")
+        self.saw(f"The scale's came over Bluetooth LE: {told(scale)}, by itself.")
         await self._claim_from_the_tray(sunita, frame)
 
     async def _arm(self, sunita: httpx.AsyncClient, instrument: str) -> None:

@@ -1,5 +1,8 @@
 """Messages over HTTPS with httpx. Knows addresses and bytes; a lost link is one error with one sentence."""
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 import httpx
 import msgspec
 
@@ -17,7 +20,7 @@ class HttpTransport:
     """A connection to one cloud, kept open between exchanges."""
 
     def __init__(self, address: str, *, verify: bool | str = True) -> None:
-        self._client = httpx.AsyncClient(base_url=address, timeout=TIMEOUT, verify=verify, http2=False)
+        self._client = httpx.AsyncClient(base_url=safe_address(address), timeout=TIMEOUT, verify=verify, http2=False)
         self._client.headers.clear()
 
     async def exchange(self, data: bytes) -> bytes:
@@ -39,7 +42,7 @@ class HttpTransport:
     async def _post(self, path: str, data: bytes) -> bytes:
         try:
             response = await self._client.post(path, content=data, headers=_HEADERS)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError("The cloud cannot be reached now.") from error
         if response.is_success:
             return response.content
@@ -48,6 +51,19 @@ class HttpTransport:
     async def close(self) -> None:
         """Close the connection."""
         await self._client.aclose()
+
+
+def safe_address(address: str) -> str:
+    """The address, if what is sent there is encrypted; raises EnrolmentError. Only this very machine may go without."""
+    parts = urlsplit(address.strip())
+    try:
+        here = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        here = False
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and here)):
+        hint = "Write it as https:// and the name of the cloud; without encryption nothing leaves this box."
+        raise EnrolmentError("This address of a cloud cannot be used.", hint)
+    return address.strip()
 
 
 def _refusal(response: httpx.Response) -> SyncError:

@@ -158,7 +158,7 @@ def answer_the_question(nurse: Tablet, doctor: Tablet, patient: str) -> None:
         expect(card).to_contain_text(word)
     card.locator(".nadi-conflict__version", has_text="21 Jun 1984").locator("label").click()
     card.get_by_role("textbox").first.fill("Looked at her voter card")
-    card.get_by_role("button", name="Keep this one").click()
+    card.get_by_role("button", name="This one is right").click()
     expect(nurse.page.locator(".nadi-conflict")).to_have_count(0, timeout=WITHIN)
     expect(doctor.page.locator(".nadi-conflict")).to_have_count(0, timeout=WITHIN)
 
