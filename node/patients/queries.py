@@ -124,12 +124,18 @@ def born_on(connection: Connection, day: date, limit: int) -> list[str]:
     return [patient for (patient,) in rows]
 
 
-def sounding_like(connection: Connection, name: str, limit: int) -> list[str]:
-    """Those with any name that sounds like one of the words of this."""
-    keys = [key for key in sounds_of(name) if len(key) > 1]
-    return _matches(
-        connection, "patient_words", " OR ".join(f'sounds : "{key}"' for key in keys), Wish(text=name, limit=limit)
+def sounding_like(connection: Connection, name: str, born: date, limit: int) -> list[str]:
+    """Those with any name that sounds like one of the words of this, whose birthday is nearest to this one."""
+    match = " OR ".join(f'sounds : "{key}"' for key in sounds_of(name) if len(key) > 1)
+    if not match:
+        return []
+    rows = connection.execute(
+        "SELECT patient FROM patient_words JOIN patient_entry ON number = patient_words.rowid"
+        " JOIN patient ON patient.id = patient_entry.patient AND patient._void = 0"
+        " WHERE patient_words MATCH ? ORDER BY abs(julianday(born) - julianday(?)), number DESC LIMIT ?",
+        (match, _day(born), limit),
     )
+    return [patient for (patient,) in rows]
 
 
 def _by_beginnings(connection: Connection, words: Sequence[str], wish: Wish) -> list[str]:

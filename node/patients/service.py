@@ -96,7 +96,7 @@ async def _candidates(clinic: Clinic, patient: Patient) -> list[str]:
     phones = [phone for phone in (patient.phone, *patient.other_phones) if phone]
 
     def query(connection: Any) -> list[str]:
-        found = queries.sounding_like(connection, patient.first_name, CANDIDATES)
+        found = queries.sounding_like(connection, patient.first_name, patient.date_of_birth, CANDIDATES)
         for phone in phones:
             found += queries.with_number(connection, phone, cipher, Wish(text=phone))
         if not patient.birth_year_estimated:

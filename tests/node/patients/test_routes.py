@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from node.link.queries import replace_directory
-from node.patients.records import ALLERGY, PATIENT, Allergy, Severity
+from node.patients.records import ALLERGY, PATIENT, Allergy, Patient, Severity, Sex
 from node.security.access import Role, the_system
 from node.store.clinic import Clinic
 from node.store.store import fetch
+from node.store.write import Door
 from sync.operations import new_id
 from tests.factories import Tablet, a_member_of_staff, a_patient, signed_in_client
 
@@ -341,3 +342,17 @@ async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back(clinic: Clini
 async def test_a_patient_who_is_not_here_is_not_found(tablet: Tablet) -> None:
     answer = await tablet.get(f"/patients/{new_id(1)}")
     assert answer.status_code == 404
+
+
+async def test_many_of_one_name_do_not_hide_who_is_of_one_age(clinic: Clinic, tablet: Tablet) -> None:
+    known = await a_patient(clinic, date_of_birth=date(1986, 7, 1), birth_year_estimated=True)
+
+    def crowd(door: Door) -> None:
+        for number in range(250):
+            born = date(1940 + number % 30, 5, 1 + number % 28)
+            door.create(PATIENT, Patient(first_name="Sunita", date_of_birth=born, sex=Sex.FEMALE))
+
+    await clinic.store.write(the_system(), crowd)
+    body = {"first_name": "Suneeta", "last_name": "Devi", "date_of_birth": "1987-07-01", "sex": "female"}
+    found = await tablet.post("/api/v1/patients/duplicates", json={**body, "birth_year_estimated": True})
+    assert found.json()[0]["patient"]["id"] == known
