@@ -27,7 +27,7 @@ from sync.sealing import FieldCipher
 from sync.stores.sqlite import Listener, Log, install, refold, values_of
 
 T = TypeVar("T")
-LOCK = "nadi.lock"
+LOCK, CLOCK = "nadi.lock", "clock"
 IN_USE = "Use its pages (Sharing, for the admin), or stop it first and repeat this."
 
 
@@ -89,6 +89,7 @@ class Store:
             folded = self._house.log.receive(operations, clinics)
             for operation, _data in operations:
                 self._house.chain.clock.observe(operation.hlc)
+            save_setting(self._house.log.connection, CLOCK, str(self._house.chain.clock.last).encode())
             return folded, [_written(operation) for operation, _data in operations]
 
         return (await self.writer.submit(run))[0]
@@ -265,7 +266,8 @@ def _identity(connection: Connection) -> Identity:
 def _own_chain(log: Log, author: bytes, identity: Identity, wall: WallClock) -> Chain:
     clinic: Id = id_bytes(identity.clinic_id)
     log.author(author, clinic)
-    chain = Chain(author, clinic, identity.epoch, HybridClock(wall))
+    followed = int(setting(log.connection, CLOCK) or b"0")
+    chain = Chain(author, clinic, identity.epoch, HybridClock(wall, followed))
     for lane in log.lanes(author, identity.epoch):
         sequence, link, stamp = log.head(author, identity.epoch, lane)
         if link is not None:

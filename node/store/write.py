@@ -363,12 +363,17 @@ def _operation(draft: _Draft, actor: Actor, first: int, count: int) -> Operation
     )
 
 
+def _together(draft: _Draft) -> tuple[str, Id, Id | None]:
+    """What operations of one group share: they go to the same readers."""
+    return draft.dot.lane, draft.scope, draft.patient
+
+
 def _grouped(drafts: Sequence[_Draft]) -> list[tuple[_Draft, int, int]]:
-    """The drafts with first sequence and size of their group: consecutive in one lane and of one scope."""
+    """The drafts with first sequence and size of their group: consecutive in one lane, scope and patient."""
     result: list[tuple[_Draft, int, int]] = []
     group: list[_Draft] = []
     for draft in [*sorted(drafts, key=lambda d: (d.dot.lane, d.dot.sequence)), None]:
-        if group and (draft is None or (draft.dot.lane, draft.scope) != (group[0].dot.lane, group[0].scope)):
+        if group and (draft is None or _together(draft) != _together(group[0])):
             result += [(member, group[0].dot.sequence, len(group)) for member in group]
             group = []
         if draft is not None:

@@ -1,6 +1,7 @@
 """The write door: for every record type, no row without its operation and its audit entry, and nothing half-written."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,11 +13,12 @@ from node.errors import InvalidError, NotFoundError, RefusedError
 from node.patients.records import ALLERGY, PATIENT, Allergy, Patient, Severity, Sex
 from node.records import the_registry
 from node.security.access import Access, Actor, Role, the_system
+from node.store.keys import Keys
 from node.store.sqlcipher import Connection
 from node.store.store import Store
 from node.store.write import Door, valid
 from node.vitals.records import BLOOD_PRESSURE
-from sync.operations import id_bytes
+from sync.operations import Dot, Operation, canonical, id_bytes
 from sync.records import RecordType
 from sync.stores.sqlite import Log
 from tests.node.store.samples import a_valid
@@ -89,6 +91,46 @@ async def test_what_is_said_together_is_one_group(store: Store) -> None:
         return [(item.operation.group_first, item.operation.group_count) for item in stored]
 
     assert await store.log(groups) == [(1, 2), (1, 2)]
+
+
+async def test_two_patients_are_never_in_one_group_for_each_goes_to_readers_of_its_own(store: Store) -> None:
+    def work(door: Door) -> list[str]:
+        return [door.create(PATIENT, a_valid(PATIENT)) for _ in range(2)]
+
+    patients = await store.write(the_system(), work)
+
+    def counts_of(log: Log) -> list[int]:
+        return [log.history("patient", id_bytes(patient))[0].operation.group_count for patient in patients]
+
+    assert await store.log(counts_of) == [1, 1]
+
+
+async def test_the_clock_follows_what_came_from_elsewhere_even_after_a_restart(tmp_path: Path, keys: Keys) -> None:
+    wall = 1_790_000_000_000
+    store = Store(tmp_path, keys, the_registry(), wall=lambda: wall)
+    ahead = (wall + 60_000) << 15
+    operation = Operation(
+        dot=Dot(b"e" * 32, 1, "clinical", 1),
+        group_first=1,
+        group_count=1,
+        hlc=ahead,
+        type="patient",
+        record=b"r" * 16,
+        patient=b"r" * 16,
+        scope=b"c" * 16,
+        context=(),
+        changes=(),
+        actor=None,
+        reason=None,
+        schema=1,
+    )
+    await store.receive([(operation, canonical(operation))], {b"e" * 32: b"c" * 16})
+    store.close()
+    store = Store(tmp_path, keys, the_registry(), wall=lambda: wall)
+    patient = await a_patient(store)
+    history = await store.log(lambda log: log.history("patient", id_bytes(patient)))
+    store.close()
+    assert history[0].operation.hlc > ahead
 
 
 async def test_a_change_names_the_write_it_replaces_and_keeps_history(store: Store) -> None:
