@@ -157,7 +157,7 @@ def answer_the_question(nurse: Tablet, doctor: Tablet, patient: str) -> None:
     for word in ("21 Jun 1984", "12 Jun 1985", "Sunita Devi", "Dr Imran Ansari", "Rampur PHC", "Sonpur CHC"):
         expect(card).to_contain_text(word)
     card.locator(".nadi-conflict__version", has_text="21 Jun 1984").locator("label").click()
-    card.get_by_role("textbox").first.fill("Looked at her voter card")
+    card.locator("[name=reason]").fill("Looked at her voter card")
     card.get_by_role("button", name="This one is right").click()
     expect(nurse.page.locator(".nadi-conflict")).to_have_count(0, timeout=WITHIN)
     expect(doctor.page.locator(".nadi-conflict")).to_have_count(0, timeout=WITHIN)
