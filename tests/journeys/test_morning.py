@@ -170,5 +170,11 @@ def look_from_the_centre(browser: Browser, demonstration: Demonstration, patient
     for clinic in ("Rampur PHC", "Sonpur CHC"):
         reads(page, clinic)
     page = admin.open(patient)
-    for word in ("Phoolan", "Penicillin", "Sulfa drugs"):
-        reads(page, word)
+    for word in ("Phoolan", "Penicillin", "Sulfa drugs", "21 Jun 1984"):
+        expect(page.locator("main")).to_contain_text(word, timeout=WITHIN)
+    page = admin.open("/chains")
+    page.locator("main button[type=submit]").first.click()
+    for clinic in ("Rampur PHC", "Sonpur CHC"):
+        reads(page, clinic)
+    expect(page.locator("main")).to_contain_text("Up to entry", timeout=WITHIN)
+    expect(page.locator("main")).not_to_contain_text("does not verify")
