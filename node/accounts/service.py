@@ -43,6 +43,7 @@ class Accounts:
         self.clinic = clinic
         self._sessions: dict[bytes, queries.Session] = {}
         self._users: dict[str, User] = {}
+        self._ended: set[bytes] = set()
         self._strangers: dict[str, tuple[int, int | None]] = {}
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="argon2")
         clinic.followers.append(self._forget_changed)
@@ -127,15 +128,16 @@ class Accounts:
         return SignedIn(token, actor)
 
     async def sign_out(self, actor: Actor, token: str) -> None:
-        """End the session behind a token."""
+        """End the session behind a token, also for what is on its way: nothing brings it back from here on."""
         token_hash = _hash(token)
+        self._ended.add(token_hash)
+        self._sessions.pop(token_hash, None)
 
         def work(door: Door) -> None:
             queries.end_session(door.connection, token_hash)
             door.audit("sign_out", "user", actor.id)
 
         await self.clinic.store.write(actor, work)
-        self._sessions.pop(token_hash, None)
 
     async def find_actor(self, token: str, address: str, request: str, *, attended: bool = True) -> Actor | None:
         """Who is behind a token, or None where the session ended or nobody used it for too long.
@@ -152,10 +154,10 @@ class Accounts:
         if attended and now - session.seen_at > SEEN_STEP_MILLISECONDS:
             await self.clinic.store.keep(lambda connection: queries.see_session(connection, token_hash, now))
             session = msgspec.structs.replace(session, seen_at=now)
-        self._sessions[token_hash] = session
         user = await self._user(session.user_id)
-        if user is None or user.status is not UserStatus.ACTIVE:
+        if token_hash in self._ended or user is None or user.status is not UserStatus.ACTIVE:
             return None
+        self._sessions[token_hash] = session
         return _actor(user, session, address, request)
 
     async def _user(self, user_id: str) -> User | None:

@@ -107,6 +107,18 @@ async def test_after_a_minute_a_blocked_name_is_let_in_again(clinic: Clinic) -> 
         assert await attempt(tablet, PASSWORD) == 201
 
 
+async def test_signing_out_is_final_for_a_request_that_is_on_its_way(clinic: Clinic) -> None:
+    moved = [0]
+    object.__setattr__(clinic, "wall", lambda: 1_790_000_000_000 + moved[0])
+    async with a_tablet(clinic) as tablet:
+        await staff(clinic, tablet)
+        accounts = clinic.services["accounts"]
+        signed = await accounts.sign_in("sunita", PASSWORD, "", "", "")
+        moved[0] = 2 * 60_000
+        await asyncio.gather(accounts.sign_out(signed.actor, signed.token), accounts.find_actor(signed.token, "", ""))
+        assert await accounts.find_actor(signed.token, "", "") is None
+
+
 async def test_a_person_who_does_nothing_for_long_is_signed_out(clinic: Clinic) -> None:
     moved = [0]
     object.__setattr__(clinic, "wall", lambda: 1_790_000_000_000 + moved[0])
