@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
@@ -18,13 +18,13 @@ from litestar.types import ASGIApp
 
 from node.errors import SignedOutError
 from node.http.asker import actor_of, note_moment, request_id_of
-from node.http.edge import Edge, edge_layer
+from node.http.edge import Edge, edge_layer, session_token
 from node.http.live import events
 from node.http.pages import STATIC_BUILD
 from node.http.problems import answer_problem, problem_of
 from node.http.record_routes import PREFIX, record_routers
 from node.http.show import show
-from node.security.access import Actor
+from node.security.access import Actor, Permission
 from node.slices import SLICES
 from node.store.clinic import Clinic
 from node.store.plug import Slice
@@ -164,10 +164,26 @@ async def _live(
 
     since: the moment of the page; a browser that connects again names the last event's in ``Last-Event-ID``.
     """
-    actor_of(request)
+    actor, wanted = actor_of(request), topics.split(",")[:20]
+    if any(topic.startswith("patient-") for topic in wanted):
+        await clinic.desk.require(actor, Permission.PATIENTS_READ, "patient")
     last = request.headers.get("last-event-id", "")
     moment = int(last) if last.isdigit() else since
-    return Stream(events(clinic.hub, topics.split(",")[:20], moment), headers={"cache-control": "no-store"})
+    news = _while_signed_in(clinic, request, events(clinic.hub, wanted, moment))
+    return Stream(news, headers={"cache-control": "no-store"})
+
+
+async def _while_signed_in(
+    clinic: Clinic, request: Request[Any, Any, Any], told: AsyncGenerator[str]
+) -> AsyncGenerator[str]:
+    """The events, keep-alives among them, until the session that asked for them has ended."""
+    token, _ = session_token({name: value.decode("latin-1") for name, value in request.scope["headers"]})
+    find = _find_actor(clinic)
+    async with aclosing(told) as events_told:
+        async for event in events_told:
+            if await find(token, "", request_id_of(request), False) is None:  # noqa: FBT003 - nobody did something
+                return
+            yield event
 
 
 async def _store_health(clinic: Clinic) -> dict[str, Any]:

@@ -35,7 +35,8 @@ from sync.errors import SyncError
 from sync.records import Between, ConflictClass, Entitles, Field, RecordType, Rule
 
 WIDTH = 100
-READS, CREATES, CHANGES = "GET (one, a page, history)", "POST", "PUT, PATCH, DELETE (void)"
+VOIDS = "DELETE (void)"
+READS, CREATES, CHANGES = "GET (one, a page, history)", "POST", "PUT, PATCH"
 
 # -- Markdown
 
@@ -101,6 +102,7 @@ def verbs_of(record_type: RecordType[Any]) -> str:
     verbs = [READS] if access.read else []
     verbs += [CREATES] if access.write else []
     verbs += [CHANGES] if access.write and not record_type.is_fact else []
+    verbs += [VOIDS] if access.voids else []
     return ", ".join(verbs) or "none"
 
 
@@ -135,7 +137,8 @@ def _facts(record_type: RecordType[Any]) -> Iterator[str]:
     yield f"Served at `{path_of(record_type)}`: {verbs_of(record_type)}."
     if access is not None:
         answered = "after its audit entry is on disk" if access.audited_reads else "without an audit entry"
-        yield f"Reading takes {_needs(access.read)}, writing {_needs(access.write)}. A read is answered {answered}."
+        needs = f"Reading takes {_needs(access.read)}, writing {_needs(access.write)}, declaring void {_needs(access.voids)}"
+        yield f"{needs}. A read is answered {answered}."
     yield f"Lane `{record_type.lane}`, schema {record_type.schema}."
     if record_type.is_fact:
         yield "Written once: a correction is a new record that names this one in `amends`, where the type has that field."

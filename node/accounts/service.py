@@ -20,6 +20,9 @@ FREE_FAILURES = 5
 BLOCK_MILLISECONDS = 60_000
 LEAST_PASSWORD = 10
 SEEN_STEP_MILLISECONDS = 60_000
+MOST_STRANGERS = 10_000
+WRONG = ("This name and password do not belong together.",)
+TOO_MANY = ("Too many wrong passwords.", "Wait a minute, then try again.")
 
 _hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
 _DECOY = _hasher.hash("a password that nobody has")
@@ -40,6 +43,8 @@ class Accounts:
         self.clinic = clinic
         self._sessions: dict[bytes, queries.Session] = {}
         self._users: dict[str, User] = {}
+        self._ended: set[bytes] = set()
+        self._strangers: dict[str, tuple[int, int | None]] = {}
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="argon2")
         clinic.followers.append(self._forget_changed)
 
@@ -52,14 +57,13 @@ class Accounts:
         """A session for the person whose name and password these are; raises CredentialsError. Both ways are audited."""
         name = username.strip().casefold()
         credential = await self.clinic.store.read(lambda connection: queries.credential_named(connection, name))
-        now = self.clinic.wall()
-        if credential is not None and (credential.blocked_until or 0) > now:
-            raise CredentialsError("Too many wrong passwords.", "Wait a minute, then try again.")
+        if self._is_blocked(name, credential):
+            raise CredentialsError(*TOO_MANY)
         right = await self._matches(credential.password_hash if credential else _DECOY, password)
         user = await self._user(credential.user_id) if credential else None
         if credential is None or user is None or not right or user.status is not UserStatus.ACTIVE:
-            await self._refuse(credential, address, request)
-            raise CredentialsError("This name and password do not belong together.")
+            blocked = await self._refuse(name, address, request)
+            raise CredentialsError(*(TOO_MANY if blocked else WRONG))
         return await self._open(user, credential, address, agent, request)
 
     async def _matches(self, password_hash: str, password: str) -> bool:
@@ -71,16 +75,35 @@ class Accounts:
 
         return await asyncio.get_running_loop().run_in_executor(self._pool, check)
 
-    async def _refuse(self, credential: queries.Credential | None, address: str, request: str) -> None:
+    def _is_blocked(self, name: str, credential: queries.Credential | None) -> bool:
+        until = credential.blocked_until if credential else self._strangers.get(name, (0, None))[1]
+        return (until or 0) > self.clinic.wall()
+
+    async def _refuse(self, name: str, address: str, request: str) -> bool:
+        """Whether the name is blocked by now; if not, this failure counts. Looked at and counted in one transaction."""
         actor = msgspec.structs.replace(the_system(), address=address, request=request)
 
-        def work(door: Door) -> None:
-            if credential is not None:
-                blocked = self.clinic.wall() + BLOCK_MILLISECONDS if credential.failures + 1 >= FREE_FAILURES else None
-                queries.count_failure(door.connection, credential.user_id, blocked)
+        def work(door: Door) -> bool:
+            credential = queries.credential_named(door.connection, name)
             door.audit("sign_in_refused", "user", credential.user_id if credential else None)
+            if self._is_blocked(name, credential):
+                return True
+            failures = 1 + (credential.failures if credential else self._strangers.get(name, (0, None))[0])
+            until = self.clinic.wall() + BLOCK_MILLISECONDS if failures >= FREE_FAILURES else None
+            if credential is not None:
+                queries.count_failure(door.connection, credential.user_id, until)
+            else:
+                self._count_stranger(name, failures, until)
+            return False
 
-        await self.clinic.store.write(actor, work)
+        return await self.clinic.store.write(actor, work)
+
+    def _count_stranger(self, name: str, failures: int, until: int | None) -> None:
+        """Names that nobody has are counted as the others are, so that a block does not tell which exist."""
+        self._strangers.pop(name, None)
+        self._strangers[name] = failures, until
+        while len(self._strangers) > MOST_STRANGERS:
+            self._strangers.pop(next(iter(self._strangers)))
 
     async def _open(
         self, user: User, credential: queries.Credential, address: str, agent: str, request: str
@@ -89,25 +112,32 @@ class Accounts:
         session = queries.Session(_hash(token), user.id, secrets.token_hex(4), address, now, now)
         actor = _actor(user, session, address, request)
 
-        def work(door: Door) -> None:
+        def work(door: Door) -> bool:
+            now_kept = queries.credential_named(door.connection, credential.username)
+            if now_kept is None or self._is_blocked(credential.username, now_kept):
+                door.audit("sign_in_refused", "user", user.id)
+                return False
             queries.forgive(door.connection, credential.user_id)
             queries.open_session(door.connection, session)
             door.audit("sign_in", "user", user.id, detail=agent[:200] or None)
+            return True
 
-        await self.clinic.store.write(actor, work)
+        if not await self.clinic.store.write(actor, work):
+            raise CredentialsError(*TOO_MANY)
         self._sessions[session.token_hash] = session
         return SignedIn(token, actor)
 
     async def sign_out(self, actor: Actor, token: str) -> None:
-        """End the session behind a token."""
+        """End the session behind a token, also for what is on its way: nothing brings it back from here on."""
         token_hash = _hash(token)
+        self._ended.add(token_hash)
+        self._sessions.pop(token_hash, None)
 
         def work(door: Door) -> None:
             queries.end_session(door.connection, token_hash)
             door.audit("sign_out", "user", actor.id)
 
         await self.clinic.store.write(actor, work)
-        self._sessions.pop(token_hash, None)
 
     async def find_actor(self, token: str, address: str, request: str, *, attended: bool = True) -> Actor | None:
         """Who is behind a token, or None where the session ended or nobody used it for too long.
@@ -124,10 +154,10 @@ class Accounts:
         if attended and now - session.seen_at > SEEN_STEP_MILLISECONDS:
             await self.clinic.store.keep(lambda connection: queries.see_session(connection, token_hash, now))
             session = msgspec.structs.replace(session, seen_at=now)
-        self._sessions[token_hash] = session
         user = await self._user(session.user_id)
-        if user is None or user.status is not UserStatus.ACTIVE:
+        if token_hash in self._ended or user is None or user.status is not UserStatus.ACTIVE:
             return None
+        self._sessions[token_hash] = session
         return _actor(user, session, address, request)
 
     async def _user(self, user_id: str) -> User | None:

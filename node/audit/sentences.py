@@ -29,7 +29,7 @@ ACTIONS: Mapping[str, str] = {
 }
 """What an entry says, by action."""
 OTHER = translatable("%(who)s did something else: %(what)s")
-PROTECTED = translatable("(protected: it takes the right to read such entries)")
+PROTECTED = translatable("(not shown to you: it takes the right to read such entries)")
 
 
 REFUSALS = frozenset({"refuse", "sign_in_refused"})

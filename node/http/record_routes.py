@@ -5,6 +5,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar.datastructures import ResponseHeader
 from litestar.enums import RequestEncodingType
 from litestar.params import BodyKwarg, FromPath, FromQuery, JSONBody
 
@@ -19,6 +20,34 @@ PREFIX = "/api/v1"
 MAX_PAGE = 200
 
 
+VOID_HEADER = "X-Void"
+_VOID = ResponseHeader(
+    name=VOID_HEADER,
+    description="true where the record was declared void; its history says why",
+    documentation_only=True,
+)
+
+
+class Voiding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a record is declared void. It is in the body because it may tell of a patient, and URLs are written to logs."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class Looked(Protocol):
+    """What was found under an id."""
+
+    @property
+    def record(self) -> Any:
+        """The record."""
+        ...
+
+    @property
+    def void(self) -> bool:
+        """Whether it was declared void."""
+        ...
+
+
 class Records(Protocol):
     """What the routes need of a store; every call sees to permission and audit."""
 
@@ -26,14 +55,21 @@ class Records(Protocol):
         """The new record."""
         ...
 
-    async def get(self, actor: Actor, record_type: RecordType[Any], record: str) -> Any:
-        """A record."""
+    async def look(self, actor: Actor, record_type: RecordType[Any], record: str) -> Looked:
+        """A record, and whether it is void."""
         ...
 
     async def page(
-        self, actor: Actor, record_type: RecordType[Any], patient: str | None, after: str, limit: int
+        self,
+        actor: Actor,
+        record_type: RecordType[Any],
+        patient: str | None,
+        after: str,
+        limit: int,
+        *,
+        void: bool,
     ) -> Sequence[Any]:
-        """Records in the order of their ids, after one."""
+        """Records in the order of their ids, after one; those that are void and no others where ``void`` says so."""
         ...
 
     async def change(
@@ -73,6 +109,7 @@ def _router(record_type: RecordType[Any], records: Records) -> Router:
     if access and access.write:
         handlers += _creating(record_type, records)
         handlers += [] if record_type.is_fact else _changing(record_type, records)
+        handlers += [_voiding(record_type, records)]
     path = f"{PREFIX}/{collection_of(record_type.name, record_type.trait(Api))}"
     return Router(path=path, route_handlers=handlers, tags=[record_type.name])
 
@@ -80,25 +117,31 @@ def _router(record_type: RecordType[Any], records: Records) -> Router:
 def _reading(record_type: RecordType[Any], records: Records) -> list[Any]:
     shape, name = record_type.struct, record_type.name
 
-    async def read(request: Request[Any, Any, Any], record_id: FromPath[str]) -> Any:
-        return await records.get(actor_of(request), record_type, record_id)
+    async def read(request: Request[Any, Any, Any], record_id: FromPath[str]) -> Response[Any]:
+        found = await records.look(actor_of(request), record_type, record_id)
+        return Response(found.record, headers={VOID_HEADER: "true"} if found.void else {})
 
     async def page(
         request: Request[Any, Any, Any],
         patient_id: FromQuery[str | None] = None,
         after: FromQuery[str] = "",
         limit: FromQuery[int] = 50,
+        void: FromQuery[bool] = False,  # noqa: FBT002 - a parameter of the query
     ) -> Any:
-        return await records.page(actor_of(request), record_type, patient_id, after, max(1, min(limit, MAX_PAGE)))
+        """Those that count; with ``void=true`` those that were declared void, and no others."""
+        size = max(1, min(limit, MAX_PAGE))
+        return await records.page(actor_of(request), record_type, patient_id, after, size, void=void)
 
     async def history(request: Request[Any, Any, Any], record_id: FromPath[str]) -> Any:
         return await records.history(actor_of(request), record_type, record_id)
 
-    read.__annotations__["return"] = shape
+    read.__annotations__["return"] = Response[shape]
     page.__annotations__["return"] = list[shape]
     history.__annotations__["return"] = list[HistoryEntry]
     return [
-        get("/{record_id:str}", operation_id=f"get_{name}", summary=f"One {_words(name)}")(read),
+        get("/{record_id:str}", operation_id=f"get_{name}", summary=f"One {_words(name)}", response_headers=[_VOID])(
+            read
+        ),
         get("/", operation_id=f"list_{name}", summary=f"{_words(name).capitalize()} records, a page")(page),
         get("/{record_id:str}/history", operation_id=f"history_{name}", summary="Every operation on it")(history),
     ]
@@ -126,16 +169,20 @@ def _changing(record_type: RecordType[Any], records: Records) -> list[Any]:
     async def change(request: Request[Any, Any, Any], record_id: FromPath[str], data: JSONBody[dict[str, Any]]) -> Any:
         return await records.change(actor_of(request), record_type, record_id, data, None)
 
-    async def void(request: Request[Any, Any, Any], record_id: FromPath[str], reason: FromQuery[str]) -> None:
-        await records.void(actor_of(request), record_type, record_id, reason)
-
     _shape(replace, body_type(record_type), shape)
     change.__annotations__["return"] = shape
     return [
         put("/{record_id:str}", operation_id=f"replace_{name}", summary=f"New values for a {_words(name)}")(replace),
         patch("/{record_id:str}", operation_id=f"change_{name}", summary="New values for some fields")(change),
-        delete("/{record_id:str}", operation_id=f"void_{name}", summary="Declare it void, with the reason")(void),
     ]
+
+
+def _voiding(record_type: RecordType[Any], records: Records) -> Any:
+    async def void(request: Request[Any, Any, Any], record_id: FromPath[str], data: JSONBody[Voiding]) -> None:
+        await records.void(actor_of(request), record_type, record_id, data.reason)
+
+    name = f"void_{record_type.name}"
+    return delete("/{record_id:str}", operation_id=name, summary="Declare it void, with the reason")(void)
 
 
 def _shape(handler: Any, body: type[Any], result: Any) -> None:

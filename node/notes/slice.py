@@ -22,7 +22,7 @@ SLICE = Slice(
     name="notes",
     routes=routes.ROUTES,
     templates=Path(__file__).parent / "templates",
-    checks={NOTE.name: (checks.final_is_final, checks.says_something)},
+    checks={NOTE.name: (checks.final_is_final, checks.says_something, checks.only_a_supervisor_voids_a_final_note)},
     running=(running,),
     panels=("/patients/{patient}/notes",),
 )

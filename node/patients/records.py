@@ -112,7 +112,10 @@ class Referral(Record, frozen=True, kw_only=True):
 
 
 PATIENT = RecordType(
-    "patient", Patient, merge=latest, traits=(Access(Permission.PATIENTS_READ, Permission.PATIENTS_WRITE),)
+    "patient",
+    Patient,
+    merge=latest,
+    traits=(Access(Permission.PATIENTS_READ, Permission.PATIENTS_WRITE, void=Permission.PATIENTS_DELETE),),
 )
 ALLERGY = RecordType(
     "allergy",
@@ -127,7 +130,7 @@ REFERRAL = RecordType(
     merge=once,
     parent="patient",
     traits=(
-        Access(Permission.PATIENTS_READ, Permission.REFERRALS_WRITE),
+        Access(Permission.PATIENTS_READ, Permission.REFERRALS_WRITE, void=Permission.CLINICAL_WRITE),
         Entitles(to_field="to_clinic_id", until_field="until_on"),
     ),
 )

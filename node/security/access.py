@@ -99,12 +99,19 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
 class Access:
     """What a record type asks of who reads and who writes it; ``None`` means that nobody does so over HTTP.
 
-    audited_reads: whether a read is answered only after its audit entry is on disk.
+    audited_reads: whether a read is answered only after its audit entry is on disk. void: who declares a record void,
+    where that takes another permission than writing it.
     """
 
     read: Permission | None
     write: Permission | None
     audited_reads: bool = True
+    void: Permission | None = None
+
+    @property
+    def voids(self) -> Permission | None:
+        """What it takes to declare a record void; None where nobody does."""
+        return self.void or self.write
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,13 +4,14 @@ What slices and the generic routes use. Knows record types and permissions, no s
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from node.errors import InvalidError, NotFoundError, RefusedError
 from node.http.history import HistoryEntry
 from node.security.access import Access, Actor, Permission
 from node.store.sqlcipher import Connection
-from node.store.store import Store, read_as, select
+from node.store.store import Store, fetch, read_as, select
 from node.store.write import Door
 from sync.clock import datetime_of
 from sync.operations import Operation, id_bytes, id_text
@@ -18,6 +19,14 @@ from sync.records import R, RecordType
 from sync.stores.sqlite import Stored
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found(Generic[R]):
+    """A record, and whether it was declared void."""
+
+    record: R
+    void: bool
 
 
 class Desk:
@@ -29,21 +38,42 @@ class Desk:
     # -- reading
 
     async def get(self, actor: Actor, record_type: RecordType[R], record: str) -> R:
-        """A record, once it is written down that it was looked at; raises RefusedError, NotFoundError."""
+        """A record, void or not, once it is written down that it was looked at; raises RefusedError, NotFoundError."""
+        return (await self.look(actor, record_type, record)).record
+
+    async def look(self, actor: Actor, record_type: RecordType[R], record: str) -> Found[R]:
+        """A record as ``get`` answers it, with whether it was declared void."""
         await self.require_read(actor, record_type)
-        found = await self.store.get(record_type, record)
+        found = await self.store.read(lambda connection: self._found(connection, record_type, record))
+        if found is None:
+            raise NotFoundError(f"There is no such {record_type.name.replace('_', ' ')} here.")
         if _audited(record_type):
-            await self.note(actor, "read", record_type.name, record, patient_of(record_type, found))
+            await self.note(actor, "read", record_type.name, record, patient_of(record_type, found.record))
         return found
 
+    def _found(self, connection: Connection, record_type: RecordType[R], record: str) -> Found[R] | None:
+        values = fetch(connection, record_type, record, self.store.cipher)
+        if values is None:
+            return None
+        query = f"SELECT _void FROM {record_type.name} WHERE id = ?"  # noqa: S608 - a name of ours
+        (void,) = connection.execute(query, (record,)).fetchone()
+        return Found(read_as(record_type, values), bool(void))
+
     async def page(
-        self, actor: Actor, record_type: RecordType[R], patient: str | None, after: str = "", limit: int = 50
+        self,
+        actor: Actor,
+        record_type: RecordType[R],
+        patient: str | None,
+        after: str = "",
+        limit: int = 50,
+        *,
+        void: bool = False,
     ) -> Sequence[R]:
-        """Records in the order of their ids, of one patient where one is named."""
+        """Records in the order of their ids, of one patient where one is named: those that count, or those that are void."""
         await self.require_read(actor, record_type)
-        where, parameters = "id > ?", [after]
+        where, parameters = "_void = ? AND id > ?", [int(void), after]
         if patient is not None:
-            where, parameters = "_patient = ? AND id > ?", [patient, after]
+            where, parameters = f"_patient = ? AND {where}", [patient, *parameters]
         found = await self.select(record_type, f"{where} ORDER BY id LIMIT ?", (*parameters, limit))
         if _audited(record_type):
             shown = [item.id for item in found]
@@ -86,7 +116,7 @@ class Desk:
     async def change(
         self, actor: Actor, record_type: RecordType[R], record: str, changes: dict[str, Any], reason: str | None
     ) -> R:
-        """The record with new values in some fields; raises InvalidError for fields that it has not."""
+        """The record with new values in some fields; raises InvalidError for fields that it has not, StaleError if void."""
         unknown = sorted(set(changes) - set(record_type.fields))
         if unknown:
             raise InvalidError(dict.fromkeys(unknown, "There is no such field."))
@@ -97,7 +127,7 @@ class Desk:
         return await self.write(actor, record_type.name, work)
 
     async def void(self, actor: Actor, record_type: RecordType[Any], record: str, reason: str) -> None:
-        """Declare the record void, with the reason."""
+        """Declare the record void, with the reason; raises StaleError where it is already."""
         if not reason.strip():
             raise InvalidError({"reason": "Say why."})
         await self.write(actor, record_type.name, lambda door: door.void(record_type, record, reason))
@@ -172,4 +202,4 @@ def history_entry(stored: Stored) -> HistoryEntry:
     )
 
 
-__all__ = ["Desk", "history_entry", "patient_of"]
+__all__ = ["Desk", "Found", "history_entry", "patient_of"]

@@ -11,12 +11,12 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from node.errors import InvalidError, NotFoundError, RefusedError, without_values
+from node.errors import InvalidError, NotFoundError, RefusedError, StaleError, without_values
 from node.security.access import Access, Actor
 from node.store.sqlcipher import Connection
 from sync.chain import GENESIS, SEED_BYTES, extend, leaf_of
 from sync.clock import HybridClock, datetime_of, milliseconds_of
-from sync.merge import RecordState, apply, element_register, elements, heads_named, visible
+from sync.merge import RecordState, apply, element_register, elements, heads_named, is_void, visible
 from sync.operations import (
     ADD,
     AUDIT,
@@ -43,6 +43,17 @@ R = TypeVar("R", bound=Record)
 AUDIT_TYPE = "audit_entry"
 Check: TypeAlias = Callable[["Door", str, dict[str, Any]], None]
 """Looks, inside the transaction, at what is about to be written to a record (id, all its values); raises InvalidError."""
+
+
+@dataclass(frozen=True)
+class OnVoid:
+    """A check that runs before a record is declared void, and at no other write; the values are those that it has."""
+
+    check: Check
+
+    def __call__(self, door: "Door", record: str, values: dict[str, Any]) -> None:
+        """Look; raises InvalidError or RefusedError."""
+        self.check(door, record, values)
 
 
 @dataclass
@@ -133,7 +144,7 @@ class Door:
         self._may_write(record_type)
         if record_type.is_fact:
             raise InvalidError({"id": "This entry is not changed; write a new one that corrects it."})
-        state = self._existing(record_type, record)
+        state = self._standing(record_type, record)
         before = visible(record_type, state)
         told = _told(valid(record_type, {**before, **_told(changes), "id": record}))
         for name in changes:
@@ -163,9 +174,13 @@ class Door:
         return self._write(record_type, record, [Change(INCREMENT, name, by)], told, None, "update")
 
     def void(self, record_type: RecordType[Any], record: str, reason: str) -> str:
-        """Declare a record void, with the reason; its values and its history stay."""
-        self._may_write(record_type)
-        self._existing(record_type, record)
+        """Declare a record void, with the reason; its values and its history stay. Facts can be void too."""
+        access = record_type.trait(Access)
+        permission = access.voids if access else None
+        if not self.actor.may(permission):
+            raise RefusedError(permission, f"declare void a {record_type.name.replace('_', ' ')}")
+        state = self._standing(record_type, record)
+        self._check(record_type, record, dict(visible(record_type, state)), voiding=True)
         return self._write(record_type, record, [Change(VOID, VOID_REGISTER, True)], {}, reason, "void")  # noqa: FBT003
 
     def audit(
@@ -202,9 +217,12 @@ class Door:
         if not self.actor.may(permission):
             raise RefusedError(permission, f"write {record_type.name.replace('_', ' ')}")
 
-    def _check(self, record_type: RecordType[Any], record: str, values: dict[str, Any]) -> None:
+    def _check(
+        self, record_type: RecordType[Any], record: str, values: dict[str, Any], *, voiding: bool = False
+    ) -> None:
         for check in self.house.checks.get(record_type.name, ()):
-            check(self, record, values)
+            if isinstance(check, OnVoid) == voiding:
+                check(self, record, values)
 
     def _creation(self, record_type: RecordType[Any], told: Mapping[str, Any]) -> list[Change]:
         changes: list[Change] = []
@@ -322,6 +340,13 @@ class Door:
             raise NotFoundError(f"There is no such {record_type.name.replace('_', ' ')} here.")
         return state
 
+    def _standing(self, record_type: RecordType[Any], record: str) -> RecordState:
+        """The state of a record that counts; raises StaleError for one that was declared void."""
+        state = self._existing(record_type, record)
+        if is_void(state):
+            raise StaleError("This record was declared void.", "Its history says why. Write a new one if it is needed.")
+        return state
+
     def close(self) -> list[Written]:
         """Seal what was said into the log; the rows follow. Returns what changed."""
         sealed = [self._seal(draft, first, count) for draft, first, count in _grouped(self._drafts)]
@@ -432,4 +457,4 @@ def _next(field_: Field, state: RecordState, value: Any) -> list[Change]:
     return [Change(SET, field_.name, value)]
 
 
-__all__ = ["AUDIT_TYPE", "Chain", "Check", "Door", "House", "Written", "datetime_of", "problem_of"]
+__all__ = ["AUDIT_TYPE", "Chain", "Check", "Door", "House", "OnVoid", "Written", "datetime_of", "problem_of"]

@@ -1,15 +1,21 @@
 """Signing in: the right password, nobody else's; idle people are signed out; guessing is slowed down."""
 
+import asyncio
+from collections import Counter
+from typing import Any
+
 import pytest
 
-from node.accounts.service import FREE_FAILURES, valid_user
+from node.accounts.service import BLOCK_MILLISECONDS, FREE_FAILURES, valid_user
 from node.errors import InvalidError
 from node.security.access import Role, the_system
 from node.store.clinic import Clinic
 from tests.factories import Tablet, a_tablet
+from tests.node.served import served
 
 PASSWORD = "a long enough password"
 SESSIONS = "/api/v1/sessions"
+WRONG = "This name and password do not belong together."
 
 
 async def staff(clinic: Clinic, tablet: Tablet) -> None:
@@ -53,6 +59,64 @@ async def test_guessing_is_slowed_down(clinic: Clinic) -> None:
             assert await attempt(tablet, "not this one") == 401
         answer = await tablet.post(SESSIONS, json={"username": "sunita", "password": PASSWORD})
         assert (answer.status_code, answer.json()["title"]) == (401, "Too many wrong passwords.")
+
+
+async def test_guesses_that_are_made_at_the_same_time_are_slowed_down_too(clinic: Clinic) -> None:
+    async with served(clinic) as serving:
+        tablet: Any = serving.tablet()
+        await staff(clinic, tablet)
+        guesses = (
+            tablet.post(SESSIONS, json={"username": "sunita", "password": f"guess {number}"}) for number in range(12)
+        )
+        titles = Counter(answer.json()["title"] for answer in await asyncio.gather(*guesses))
+        assert titles == {WRONG: FREE_FAILURES, "Too many wrong passwords.": 12 - FREE_FAILURES}
+
+
+async def test_a_right_password_among_too_many_guesses_at_the_same_time_opens_nothing(clinic: Clinic) -> None:
+    async with served(clinic) as serving:
+        tablet: Any = serving.tablet()
+        await staff(clinic, tablet)
+        tried = [*(f"guess {number}" for number in range(8)), PASSWORD]
+        guesses = (tablet.post(SESSIONS, json={"username": "sunita", "password": password}) for password in tried)
+        assert {answer.status_code for answer in await asyncio.gather(*guesses)} == {401}
+    sessions = await clinic.store.read(lambda c: c.execute("SELECT count(*) FROM session").fetchone())
+    assert sessions == (0,)
+
+
+async def test_guessing_tells_nobody_which_names_exist(clinic: Clinic) -> None:
+    async with a_tablet(clinic) as tablet:
+        await staff(clinic, tablet)
+        told: dict[str, list[tuple[str, str]]] = {}
+        for username in ("sunita", "nobody"):
+            for _ in range(FREE_FAILURES + 2):
+                answer = await tablet.post(SESSIONS, json={"username": username, "password": "not this one"})
+                told.setdefault(username, []).append((answer.json()["title"], answer.json()["hint"]))
+        assert told["sunita"] == told["nobody"]
+        assert len(set(told["nobody"])) == 2
+
+
+async def test_after_a_minute_a_blocked_name_is_let_in_again(clinic: Clinic) -> None:
+    moved = [0]
+    object.__setattr__(clinic, "wall", lambda: 1_790_000_000_000 + moved[0])
+    async with a_tablet(clinic) as tablet:
+        await staff(clinic, tablet)
+        for _ in range(FREE_FAILURES):
+            await attempt(tablet, "not this one")
+        assert await attempt(tablet, PASSWORD) == 401
+        moved[0] = BLOCK_MILLISECONDS + 1
+        assert await attempt(tablet, PASSWORD) == 201
+
+
+async def test_signing_out_is_final_for_a_request_that_is_on_its_way(clinic: Clinic) -> None:
+    moved = [0]
+    object.__setattr__(clinic, "wall", lambda: 1_790_000_000_000 + moved[0])
+    async with a_tablet(clinic) as tablet:
+        await staff(clinic, tablet)
+        accounts = clinic.services["accounts"]
+        signed = await accounts.sign_in("sunita", PASSWORD, "", "", "")
+        moved[0] = 2 * 60_000
+        await asyncio.gather(accounts.sign_out(signed.actor, signed.token), accounts.find_actor(signed.token, "", ""))
+        assert await accounts.find_actor(signed.token, "", "") is None
 
 
 async def test_a_person_who_does_nothing_for_long_is_signed_out(clinic: Clinic) -> None:

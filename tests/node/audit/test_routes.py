@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from node.audit.queries import Asked
 from node.audit.service import Trail as AuditTrail
-from node.security.access import Actor, Role
+from node.security.access import Actor, Permission, Role
 from node.store.clinic import Clinic
 from node.store.sqlcipher import Connection
 from tests.factories import a_member_of_staff, a_patient
@@ -98,19 +99,26 @@ async def test_pages_follow_each_other_without_a_gap_or_a_repetition(trail: Trai
     assert seen == [entry["id"] for entry in whole]
 
 
-async def test_what_was_done_to_a_patient_comes_with_before_and_after(trail: Trail) -> None:
-    answer = await trail.admin.get(f"/api/v1/audit/entity/{trail.patient}")
-    (update,) = (entry for entry in answer.json()["entries"] if entry["action"] == "update")
-    changes = {change["field"]: (change["before"], change["after"]) for change in update["changes"]}
-    assert changes == {"first_name": (["Asha"], "Aasha"), "village": ([], "Rampur")}
+async def test_what_was_done_comes_with_before_and_after_for_who_may_read_the_record(trail: Trail) -> None:
+    may = frozenset({Permission.AUDIT_READ, Permission.PATIENTS_READ})
+    reader = Actor(id=trail.nurse.id, name="Somebody who may", role=None, permissions=may)
+    page = await AuditTrail(trail.clinic).page(reader, Asked(about=trail.patient, action="update"), with_changes=True)
+    changes = {change.field: (change.before, change.after) for change in page.entries[0].changes}
+    assert changes == {"first_name": (("Asha",), "Aasha"), "village": ((), "Rampur")}
 
 
-async def test_protected_values_are_not_shown_to_who_may_not_read_them(trail: Trail) -> None:
+async def test_no_text_of_a_record_is_shown_in_the_trail_to_who_may_not_read_the_record(trail: Trail) -> None:
+    note = {"patient_id": trail.patient, "subjective": "Planted words of a consultation"}
+    made = (await trail.tablet.post("/api/v1/notes", json=note)).json()["id"]
+    voided = {"reason": "Planted reason"}
+    await trail.tablet.request("DELETE", f"/api/v1/notes/{made}", json=voided, params=voided)
+    assert (await trail.admin.get(f"/api/v1/notes/{made}")).status_code == 403
     answer = await trail.admin.get(f"/api/v1/audit/entity/{trail.patient}")
-    assert "98765 43210" not in answer.text
-    (created,) = (entry for entry in answer.json()["entries"] if entry["action"] == "create")
-    (phone,) = (change for change in created["changes"] if change["field"] == "phone")
-    assert phone["protected"]
+    for planted in ("98765 43210", "Aasha", "Planted words", "Planted reason"):
+        assert planted not in answer.text
+    changes = [change for entry in answer.json()["entries"] for change in entry["changes"]]
+    assert {change["field"] for change in changes} >= {"first_name", "phone", "subjective", "!void"}
+    assert all(change["protected"] for change in changes)
 
 
 async def test_what_one_person_did(trail: Trail) -> None:
@@ -143,10 +151,20 @@ async def test_the_page_tells_it_in_sentences(trail: Trail) -> None:
 
 
 async def test_the_page_of_an_entry_shows_before_and_after(trail: Trail) -> None:
-    (update,) = await trail.logs(action="update")
+    changes = {"name": "Deepa Sharma"}
+    await trail.admin.patch(f"/api/v1/users/{trail.nurse.id}", json=changes)
+    (update,) = await trail.logs(action="update", entity="user")
     page = (await trail.admin.get(f"/audit/entries/{update['id']}")).text
-    for words in ("First name", "Asha", "Aasha", "Village"):
+    for words in ("Deepa Kumari", "Deepa Sharma"):
         assert words in page
+
+
+async def test_the_page_of_an_entry_says_in_words_what_it_does_not_show(trail: Trail) -> None:
+    (update,) = await trail.logs(action="update", entity="patient")
+    page = (await trail.admin.get(f"/audit/entries/{update['id']}")).text
+    assert "First name" in page
+    assert "not shown to you" in page
+    assert "Aasha" not in page
 
 
 @pytest.mark.parametrize("asked", ["from=yesterday", "patient=somebody", "from=2026-02-02&to=2026-01-01"])

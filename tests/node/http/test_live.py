@@ -4,6 +4,10 @@ import asyncio
 from contextlib import aclosing
 
 from node.http.live import Hub, events
+from node.security.access import Role
+from node.store.clinic import Clinic
+from tests.factories import a_patient
+from tests.node.served import served
 
 
 async def heard(hub: Hub, topics: list[str], since: int, count: int) -> list[str]:
@@ -15,10 +19,10 @@ async def heard(hub: Hub, topics: list[str], since: int, count: int) -> list[str
 
 async def until_listening(hub: Hub) -> None:
     """Let the loop run until a connection listens."""
-    for _ in range(100):
+    for _ in range(1000):
         if hub.listeners:
             return
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
     raise AssertionError("nobody listens")
 
 
@@ -50,3 +54,24 @@ async def test_closing_the_hub_ends_every_connection() -> None:
     await until_listening(hub)
     hub.close()
     assert await asyncio.wait_for(listening, 5) is None
+
+
+async def test_news_of_a_patient_is_for_those_who_may_read_patients(clinic: Clinic) -> None:
+    patient = await a_patient(clinic)
+    async with served(clinic) as serving:
+        admin = await serving.as_(Role.SYSTEM_ADMIN)
+        answer = await admin.get("/live", params={"topics": f"visit,patient-{patient}"})
+        assert answer.status_code == 403
+    query = "SELECT entity, detail FROM audit_entry WHERE action = 'refuse'"
+    refused = await clinic.store.read(lambda connection: connection.execute(query).fetchall())
+    assert refused == [("patient", "patients:read")]
+
+
+async def test_the_news_end_with_the_session(clinic: Clinic) -> None:
+    async with served(clinic) as serving:
+        nurse = await serving.as_(Role.NURSE)
+        listening = asyncio.create_task(nurse.get("/live", params={"topics": "visit"}))
+        await until_listening(clinic.hub)
+        assert (await nurse.post("/api/v1/sessions/end")).status_code == 204
+        clinic.hub.publish(["visit"])
+        assert "event: visit" not in (await asyncio.wait_for(listening, 5)).text
