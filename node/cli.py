@@ -115,8 +115,9 @@ async def _serve(clinic: Clinic) -> None:
         backlog=1024,
     )
     loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stop, server, clinic)
+        loop.add_signal_handler(number, _stop, server, clinic, stopping)
     calm_the_collector()
     clinic.log.info(
         "serving", address=f"http://{settings.host}:{settings.port}", clinic=clinic.store.identity.clinic_id
@@ -128,9 +129,12 @@ async def _serve(clinic: Clinic) -> None:
         clinic.log.info("stopped")
 
 
-def _stop(server: Server, clinic: Clinic) -> None:
-    clinic.hub.close()
-    server.stop()
+def _stop(server: Server, clinic: Clinic, stopping: asyncio.Event) -> None:
+    """Begin to stop, once: a terminal's Ctrl-C and a keeper's SIGTERM often come together."""
+    if not stopping.is_set():
+        stopping.set()
+        clinic.hub.close()
+        server.stop()
 
 
 def calm_the_collector() -> None:

@@ -21,6 +21,8 @@ a value of a patient's record.
 import re
 from collections.abc import Mapping, Sequence
 
+from node.texts import translatable
+
 
 class NadiError(Exception):
     """The root of what a node raises."""
@@ -112,7 +114,16 @@ class InvalidError(NadiError):
 
 def without_values(sentence: str) -> str:
     """A validator's sentence without what was entered, which it may quote."""
-    return re.sub(r"\s*'.*'", "", sentence).rstrip(" .") + "."
+    plain = next((words for pattern, words in PLAIN if re.search(pattern, sentence)), None)
+    return plain or re.sub(r"\s*'.*'", "", sentence).rstrip(" .") + "."
+
+
+PLAIN = (
+    (r"length <= \d+", translatable("This is too long.")),
+    (r"length >= 1\b", translatable("This must not be empty.")),
+    (r"^Object missing required field", translatable("Something that is needed is missing.")),
+)
+"""What people read instead of a validator's own words."""
 
 
 class StaleError(NadiError):

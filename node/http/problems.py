@@ -66,6 +66,8 @@ def problem_of(error: Exception, request_id: str = "") -> Problem:
         return Problem(f"/problems/{name}", str(error), status_of(error), error.hint, fields, request_id)
     if isinstance(error, HTTPException):
         return _framework_problem(error, request_id)
+    if isinstance(error, RecursionError):
+        return Problem("/problems/invalid", "This is nested too deeply.", 422, "Send it simpler.", {}, request_id)
     title, hint = "Something went wrong here.", "Try again; if it stays, tell the person who looks after this box."
     return Problem("/problems/unexpected", title, 500, hint, {}, request_id)
 

@@ -84,7 +84,7 @@ def _read_birthday(entry: Entry, today: date) -> None:
         entry.values |= {"date_of_birth": born, "birth_year_estimated": False}
     elif not age:
         entry.faults["date_of_birth"] = translatable("Write the date of birth. If nobody knows it, write the age.")
-    elif not age.isdecimal() or int(age) > OLDEST:
+    elif not age.isdecimal() or len(age) > len(str(OLDEST)) or int(age) > OLDEST:
         entry.faults["age_years"] = translatable("Write the age in completed years, such as 45.")
     else:
         entry.values |= {"date_of_birth": birthday_for(int(age), today), "birth_year_estimated": True}

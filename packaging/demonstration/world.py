@@ -113,6 +113,7 @@ class World:
             stderr=subprocess.DEVNULL,
             env=_environment({}),
             cwd=ROOT,
+            start_new_session=True,
         )
         self._simulator = process
         self._processes.append(("instruments", process))
@@ -137,7 +138,12 @@ class World:
         folder.mkdir()
         await self._write_broker_files(folder)
         process = await asyncio.create_subprocess_exec(
-            mosquitto, "-c", str(folder / "mosquitto.conf"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            mosquitto,
+            "-c",
+            str(folder / "mosquitto.conf"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         self._processes.append(("broker", process))
         self.broker_is_mosquitto = True
@@ -241,6 +247,7 @@ class World:
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         output, errors = await process.communicate()
         if process.returncode != 0:
@@ -260,6 +267,7 @@ class World:
             cwd=ROOT,
             stdout=log,
             stderr=log,
+            start_new_session=True,
         )
         log.close()
         self._processes.append((place.name, process))
@@ -269,15 +277,17 @@ class World:
         for place in (self.rampur, self.sonpur):
             if place.wire is not None:
                 await place.wire.close()
-        for _, process in reversed(self._processes):
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.terminate()
-                try:
-                    await asyncio.wait_for(process.wait(), 20)
-                except TimeoutError:
-                    process.kill()
-                    await process.wait()
+        running = [(name, process) for name, process in reversed(self._processes) if process.returncode is None]
+        for _, process in running:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        for name, process in running:
+            try:
+                await asyncio.wait_for(process.wait(), 20)
+            except TimeoutError:
+                self.say(f"{name} did not end by itself within 20 seconds and was ended.")
+                process.kill()
+                await process.wait()
         self._processes.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
