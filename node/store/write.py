@@ -144,7 +144,7 @@ class Door:
         self._may_write(record_type)
         if record_type.is_fact:
             raise InvalidError({"id": "This entry is not changed; write a new one that corrects it."})
-        state = self._standing(record_type, record)
+        state = self._existing(record_type, record)
         before = visible(record_type, state)
         told = _told(valid(record_type, {**before, **_told(changes), "id": record}))
         for name in changes:
@@ -179,7 +179,7 @@ class Door:
         permission = access.voids if access else None
         if not self.actor.may(permission):
             raise RefusedError(permission, f"declare void a {record_type.name.replace('_', ' ')}")
-        state = self._standing(record_type, record)
+        state = self.standing(record_type, record)
         self._check(record_type, record, dict(visible(record_type, state)), voiding=True)
         return self._write(record_type, record, [Change(VOID, VOID_REGISTER, True)], {}, reason, "void")  # noqa: FBT003
 
@@ -340,7 +340,7 @@ class Door:
             raise NotFoundError(f"There is no such {record_type.name.replace('_', ' ')} here.")
         return state
 
-    def _standing(self, record_type: RecordType[Any], record: str) -> RecordState:
+    def standing(self, record_type: RecordType[Any], record: str) -> RecordState:
         """The state of a record that counts; raises StaleError for one that was declared void."""
         state = self._existing(record_type, record)
         if is_void(state):
