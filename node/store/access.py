@@ -122,7 +122,9 @@ class Desk:
             raise InvalidError(dict.fromkeys(unknown, "There is no such field."))
 
         def work(door: Door) -> R:
-            return _made(door.get(record_type, door.change(record_type, record, changes, reason=reason)))
+            changed = door.change(record_type, record, changes, reason=reason)
+            door.standing(record_type, record)  # after the permission; what raises here undoes the change
+            return _made(door.get(record_type, changed))
 
         return await self.write(actor, record_type.name, work)
 

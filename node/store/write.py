@@ -144,11 +144,12 @@ class Door:
         self._may_write(record_type)
         if record_type.is_fact:
             raise InvalidError({"id": "This entry is not changed; write a new one that corrects it."})
-        state = self._standing(record_type, record)
+        state = self._existing(record_type, record)
         before = visible(record_type, state)
-        told = _told(valid(record_type, {**before, **_told(changes), "id": record}))
-        for name in changes:
-            told.setdefault(name, None)
+        emptied = {name for name, value in changes.items() if value is None}
+        kept = {name: value for name, value in before.items() if name not in emptied}
+        told = _told(valid(record_type, {**kept, **_told(changes), "id": record}))
+        told |= dict.fromkeys(emptied - told.keys())
         self._check(record_type, record, told)
         differing = {name: told.get(name) for name in changes if told.get(name) != before.get(name)}
         if not differing:
@@ -179,7 +180,7 @@ class Door:
         permission = access.voids if access else None
         if not self.actor.may(permission):
             raise RefusedError(permission, f"declare void a {record_type.name.replace('_', ' ')}")
-        state = self._standing(record_type, record)
+        state = self.standing(record_type, record)
         self._check(record_type, record, dict(visible(record_type, state)), voiding=True)
         return self._write(record_type, record, [Change(VOID, VOID_REGISTER, True)], {}, reason, "void")  # noqa: FBT003
 
@@ -340,7 +341,7 @@ class Door:
             raise NotFoundError(f"There is no such {record_type.name.replace('_', ' ')} here.")
         return state
 
-    def _standing(self, record_type: RecordType[Any], record: str) -> RecordState:
+    def standing(self, record_type: RecordType[Any], record: str) -> RecordState:
         """The state of a record that counts; raises StaleError for one that was declared void."""
         state = self._existing(record_type, record)
         if is_void(state):

@@ -1,6 +1,8 @@
 """The write door: for every record type, no row without its operation and its audit entry, and nothing half-written."""
 
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ from node.store.sqlcipher import Connection
 from node.store.store import Store
 from node.store.write import Door, valid
 from node.vitals.records import BLOOD_PRESSURE
-from sync.operations import Dot, Operation, canonical, id_bytes
-from sync.records import RecordType
+from sync.chain import SigningKey
+from sync.operations import SET, Change, Dot, Operation, canonical, id_bytes
+from sync.records import RecordType, Rule
 from sync.stores.sqlite import Log
 from tests.node.store.samples import a_valid
 
@@ -49,6 +52,95 @@ async def test_a_new_record_is_a_row_an_operation_and_an_audit_entry(
     after = await store.read(lambda connection: counts(connection, record_type.name))
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1]
     assert await store.get(record_type, record) == a_valid(record_type, patient, id=record)
+
+
+CHANGED = [record_type for record_type in WRITTEN if not record_type.is_fact]
+NOBODY = "01900000-0000-7000-8000-0000000000ee"
+CHANGED_IDS = [record_type.name for record_type in CHANGED]
+
+
+async def one_more(store: Store, record_type: RecordType[Any], work: Callable[[Door], Any]) -> tuple[int, int, int]:
+    """How many more rows, operations and audit entries of a type there are after a piece of work."""
+    before = await store.read(lambda connection: counts(connection, record_type.name))
+    await store.write(the_system(), work)
+    after = await store.read(lambda connection: counts(connection, record_type.name))
+    return after[0] - before[0], after[1] - before[1], after[2] - before[2]
+
+
+async def a_record(store: Store, record_type: RecordType[Any], **given: Any) -> str:
+    patient = await a_patient(store) if record_type.name != "patient" else None
+    made = a_valid(record_type, patient, **given)
+    return await store.write(the_system(), lambda door: door.create(record_type, made))
+
+
+def an_optional_field(record_type: RecordType[Any]) -> str:
+    """A field of the type that can be empty, and that a later value replaces."""
+    rules = (Rule.ONCE, Rule.UNION, Rule.COUNT)
+    return next(name for name, one in record_type.fields.items() if one.optional and one.merge.rule not in rules)
+
+
+@pytest.mark.parametrize("record_type", CHANGED, ids=CHANGED_IDS)
+async def test_a_change_is_an_operation_and_an_audit_entry(store: Store, record_type: RecordType[Any]) -> None:
+    field = an_optional_field(record_type)
+    record, value = await a_record(store, record_type, **{field: None}), getattr(a_valid(record_type, NOBODY), field)
+    assert await one_more(store, record_type, lambda door: door.change(record_type, record, {field: value})) == (
+        0,
+        1,
+        1,
+    )
+    assert getattr(await store.get(record_type, record), field) == value
+
+
+@pytest.mark.parametrize("record_type", WRITTEN, ids=IDS)
+async def test_declaring_void_is_an_operation_and_an_audit_entry(store: Store, record_type: RecordType[Any]) -> None:
+    record = await a_record(store, record_type)
+    assert await one_more(store, record_type, lambda door: door.void(record_type, record, "wrong")) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("record_type", CHANGED, ids=CHANGED_IDS)
+async def test_an_answer_is_an_operation_and_an_audit_entry(store: Store, record_type: RecordType[Any]) -> None:
+    record, field = await a_record(store, record_type), an_optional_field(record_type)
+    register = record_type.registers_of[field]
+    state = await store.log(lambda log: log.state(record_type.name, id_bytes(record)))
+    assert state is not None
+    await elsewhere(store, record_type, record, Change(SET, register, state.registers[register].heads[0].value))
+    answer = state.registers[register].heads[0].value
+    work = partial(Door.answer, record_type=record_type, record=record, register=register, value=answer, reason=None)
+    assert await one_more(store, record_type, work) == (0, 1, 1)
+
+
+async def elsewhere(store: Store, record_type: RecordType[Any], record: str, change: Change) -> None:
+    """Another clinic, which had not seen what was written here, wrote this."""
+    other, scope = SigningKey(b"o" * 32), id_bytes("01900000-0000-7000-8000-0000000000cc")
+    state = await store.log(lambda log: log.state(record_type.name, id_bytes(record)))
+    assert state is not None
+    operation = Operation(
+        dot=Dot(other.fingerprint, 1, record_type.lane, 1),
+        group_first=1,
+        group_count=1,
+        hlc=1_760_000_000_000 << 15,
+        type=record_type.name,
+        record=id_bytes(record),
+        patient=state.patient,
+        scope=state.scope,
+        context=(),
+        changes=(change,),
+        actor=None,
+        reason=None,
+        schema=record_type.schema,
+        seed=b"s" * 16,
+    )
+    await store.receive([(operation, canonical(operation))], {other.fingerprint: scope})
+
+
+COUNTED = [(one, field.name) for one in WRITTEN for field in one.fields.values() if field.merge.rule is Rule.COUNT]
+
+
+async def test_adding_to_a_counter_is_an_operation_and_an_audit_entry(store: Store) -> None:
+    for record_type, field in COUNTED:
+        record = await a_record(store, record_type)
+        work = partial(Door.increment, record_type=record_type, record=record, name=field, by=2)
+        assert await one_more(store, record_type, work) == (0, 1, 1), record_type.name
 
 
 @pytest.mark.parametrize("record_type", WRITTEN, ids=IDS)
@@ -141,6 +233,15 @@ async def test_a_change_names_the_write_it_replaces_and_keeps_history(store: Sto
     assert [len(item.operation.changes) for item in history][1:] == [1]
     assert history[1].operation.context[0].dots == (history[0].operation.dot,)
     assert (await store.get(PATIENT, patient)).village == "Sonpur"
+
+
+async def test_a_field_can_be_emptied_and_a_needed_one_cannot(store: Store) -> None:
+    patient = await a_patient(store)
+    await store.write(the_system(), lambda door: door.change(PATIENT, patient, {"phone": None, "village": "Sonpur"}))
+    found = await store.get(PATIENT, patient)
+    assert (found.phone, found.village) == (None, "Sonpur")
+    with pytest.raises(InvalidError):
+        await store.write(the_system(), lambda door: door.change(PATIENT, patient, {"first_name": None}))
 
 
 async def test_a_phone_that_is_removed_and_one_that_is_added_are_two_changes(store: Store) -> None:
