@@ -247,7 +247,7 @@ class _Push:
         aside += [Aside(item.dot.lane, item.dot.sequence, item.reason) for item in folded.set_aside]
         kept_back = {(item.lane, item.sequence) for item in aside if item.reason == OUT_OF_SCOPE}
         fed = [operation for operation in shared if (operation.dot.lane, operation.dot.sequence) not in kept_back]
-        granted = entitlement.granted(self.log, folded)
+        granted = entitlement.granted(self.log, folded, rights, self.centre.today())
         await self._feed(fed, rights, granted)
         return sorted(aside, key=lambda item: (item.lane, item.sequence))
 
