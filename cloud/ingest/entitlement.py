@@ -1,18 +1,19 @@
 """Who may have whose records: computed from each change as it comes in, never by asking anew for everybody.
 
 A patient's home is the clinic that created the record. A record type with the ``Entitles`` trait lets another clinic have
-the patient's records until a day. Whoever acted on what is fed is shown by name: that clinic gets their user record too.
+the patient's records until a day: the home may say so, and a guest for others, for as long as it is one itself. Whoever
+acted on what is fed is shown by name: that clinic gets their user record too.
 What a clinic says of a patient that it was never entitled to is out of scope: kept and shown, neither merged nor fed.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 
 from sync.log import Folded, groups
-from sync.merge import is_void, visible
+from sync.merge import RecordState, is_void, visible
 from sync.operations import AUDIT, Id, Operation, id_bytes, id_text
 from sync.records import Entitles, RecordType, Registry
 from sync.stores.postgres import Connection, Log
@@ -20,6 +21,8 @@ from sync.stores.postgres import Connection, Log
 HOME, REFERRED, ACTOR = "home", "referred", "actor"
 USER_TYPE = "user"
 ENDED = date(1970, 1, 1)
+LONGEST = timedelta(days=3653)
+"""Ten years: longer is a slip of the pen, and is renewed by whoever means it."""
 BUCKETS = 256
 """Locks on patients; few, since PostgreSQL keeps locks in a table of fixed size."""
 
@@ -183,19 +186,41 @@ async def save(connection: Connection, rights: Sequence[Right]) -> None:
         )
 
 
-def granted(log: Log, folded: Folded) -> list[Right]:
-    """The rights that the records changed by a fold give."""
+def granted(log: Log, folded: Folded, rights: Rights, today: date) -> list[Right]:
+    """The rights that the records changed by a fold give, to ``rights``, those before it; a void one ends what it gave.
+
+    What somebody says who may not let others in is logged and merged like anything else, and entitles nobody.
+    """
     found: list[Right] = []
     for name, record in sorted(folded.changed):
         entitles = log.registry[name].trait(Entitles)
         state = log.states[name, record]
         if entitles is None or state.patient is None:
             continue
+        if is_void(state):
+            given = (right for right in rights.of(state.patient) if right.source == record)
+            found += [msgspec.structs.replace(right, until=ENDED) for right in given]
+            continue
         values = visible(log.registry[name], state)
         clinic, until = _clinic(values.get(entitles.to_field)), _day(values.get(entitles.until_field))
-        if clinic is not None and until is not None:
-            found.append(Right(state.patient, clinic, record, ENDED if is_void(state) else until, REFERRED))
+        limits = [_limit(rights, state.patient, author, clinic, today) for author in _authors(state, entitles)]
+        if clinic is not None and until is not None and limits and ENDED not in limits:
+            found.append(Right(state.patient, clinic, record, min(until, *limits), REFERRED))
     return found
+
+
+def _authors(state: RecordState, entitles: Entitles) -> set[Id | None]:
+    """The clinics that said to whom, and until when; all of them must be allowed to."""
+    registers = (state.registers.get(name) for name in ("*", entitles.to_field, entitles.until_field))
+    return {head.author_scope for register in registers if register is not None for head in register.heads}
+
+
+def _limit(rights: Rights, subject: Id, author: Id | None, to: Id | None, today: date) -> date:
+    """Until when a clinic can let another in: its home for long, a guest no longer than it is one and never itself."""
+    held = [r for r in rights.of(subject) if r.clinic == author and r.why != ACTOR and r.holds(today)]
+    if not held or (to == author and all(right.why != HOME for right in held)):
+        return ENDED
+    return min(max(right.until or date.max for right in held), today + LONGEST)
 
 
 def _clinic(value: Any) -> Id | None:

@@ -129,15 +129,14 @@ class _Push:
         await nodes.lock(self.connection, self.node.alias)
         if await self._is_shut_out():
             raise NodeRefusedError("This box has been shut out by the admin of the cloud.")
-        heads = await self._heads()
         leaves = await self._leaves(claimed)
         awaiting = {lane.lane for lane, found in zip(claimed, leaves, strict=True) if found is None}
         if awaiting:
-            reasons = {lane.lane: AWAITING_SEED if lane.lane in awaiting else UNVERIFIED for lane in claimed}
-            return Pushed([_head(heads, lane, reason) for lane, reason in reasons.items()], verified=False)
+            told = [_unmoved(lane, AWAITING_SEED if lane.lane in awaiting else UNVERIFIED) for lane in claimed]
+            return Pushed(told, verified=False)
         sealed = [found for found in leaves if found is not None]
         self._check_signature(claimed, sealed)
-        return await self._continue(claimed, sealed, heads)
+        return await self._continue(claimed, sealed, await self._heads())
 
     async def _is_shut_out(self) -> bool:
         query = "SELECT revoked_at IS NOT NULL OR epoch <> $2 FROM node WHERE alias = $1"
@@ -247,7 +246,7 @@ class _Push:
         aside += [Aside(item.dot.lane, item.dot.sequence, item.reason) for item in folded.set_aside]
         kept_back = {(item.lane, item.sequence) for item in aside if item.reason == OUT_OF_SCOPE}
         fed = [operation for operation in shared if (operation.dot.lane, operation.dot.sequence) not in kept_back]
-        granted = entitlement.granted(self.log, folded)
+        granted = entitlement.granted(self.log, folded, rights, self.centre.today())
         await self._feed(fed, rights, granted)
         return sorted(aside, key=lambda item: (item.lane, item.sequence))
 
@@ -291,6 +290,11 @@ class _Push:
 def _head(heads: dict[str, Known], lane: str, reason: str) -> Head:
     known = heads.get(lane, Known(0, GENESIS))
     return Head(lane, known.sequence, known.hash, reason)
+
+
+def _unmoved(lane: Claimed, reason: str) -> Head:
+    """Where the request itself says that the lane was: nothing of ours, since nobody has proved yet to be the box."""
+    return Head(lane.lane, lane.operations[0].dot.sequence - 1, lane.previous, reason)
 
 
 def _lasting_seeds(operations: Sequence[Operation]) -> dict[bytes, bytes]:

@@ -16,7 +16,7 @@ from cloud.ingest.exchange import FORK, GAP, UNVERIFIED, exchange
 from cloud.store.centre import Centre
 from cloud.store.database import connect
 from node.patients.records import ALLERGY, Allergy, Severity
-from sync.chain import SigningKey
+from sync.chain import GENESIS, SigningKey
 from sync.errors import SignatureError, WireError
 from sync.exchange import Outgoing, Place, compose
 from sync.log import OUT_OF_SCOPE
@@ -263,6 +263,25 @@ async def test_what_comes_with_a_lane_that_awaits_a_seed_is_asked_for_again(cent
     only = await sitapur.outgoing(["clinical"], 2)
     assert [head.reason for head in (await sitapur.send(centre, sitapur.compose(only))).heads] == [""]
     assert UNVERIFIED != AWAITING_SEED
+
+
+async def test_who_has_not_proved_to_be_the_box_learns_nothing_of_its_lanes(centre: Centre, tmp_path: Path) -> None:
+    rampur = await an_enrolled_box(centre, tmp_path / "a", "Rampur")
+    sitapur = await an_enrolled_box(centre, tmp_path / "b", "Sitapur")
+    patient = await a_patient(rampur)
+    await _carry(rampur, sitapur)
+    await a_patient(sitapur, "Own")
+    await sitapur.sync(centre)
+    await a_glucose(sitapur, patient)
+    last = await sitapur.outgoing()
+    held = dict(sitapur.acknowledged)
+    sitapur.acknowledged = {}
+
+    told = (await sitapur.send(centre, sitapur.compose(await sitapur.outgoing()))).heads
+    later = (await sitapur.send(centre, sitapur.compose(last))).heads
+
+    assert {head.lane: (head.sequence, head.hash) for head in told} == dict.fromkeys(held, (0, GENESIS))
+    assert {head.lane: head.sequence for head in later} == held
 
 
 async def _carry(source: Box, target: Box) -> None:

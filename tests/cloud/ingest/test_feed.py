@@ -1,17 +1,17 @@
 """What other clinics get: all that they are entitled to, nothing else, nothing lost whoever writes at the same time."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
 
-from cloud.ingest import feed
+from cloud.ingest import entitlement, feed
 from cloud.ingest.nodes import find
 from cloud.store.centre import Centre
 from node.accounts.records import USER
 from node.notes.records import NOTE, Note
-from node.patients.records import REFERRAL
+from node.patients.records import REFERRAL, Referral
 from node.vitals.records import GLUCOSE, Glucose
 from sync.exchange import pulled
 from sync.operations import AUDIT, id_bytes
@@ -265,3 +265,62 @@ async def test_a_page_of_long_notes_is_cut_before_it_is_too_large_to_accept(cent
     assert first.more
     assert 100 < len(pulled(first)[0]) < 200
     assert await sitapur.state_hash(patient) == await rampur.state_hash(patient)
+
+
+async def _refer(author: Box, patient: str, to: Box, until: date) -> None:
+    referral = Referral(patient_id=patient, to_clinic_id=to.store.identity.clinic_id, until_on=until, why="Goes on")
+    await author.write(lambda door: door.create(REFERRAL, referral))
+
+
+async def _lasts(centre: Centre, clinic: Box) -> date | None:
+    query = "SELECT max(until) FROM entitlement WHERE clinic = $1 AND why = 'referred'"
+    return await centre.database.read(lambda c: c.fetchval(query, clinic.clinic))
+
+
+async def test_a_clinic_whose_referral_has_ended_can_let_nobody_in_again(centre: Centre, tmp_path: Path) -> None:
+    rampur, sitapur = await _two(centre, tmp_path)
+    balia = await an_enrolled_box(centre, tmp_path / "c", "Balia")
+    patient = await a_patient(rampur)
+    await a_referral(rampur, patient, sitapur, days=3)
+    await rampur.sync(centre)
+    await sitapur.sync(centre)
+    now, ended = centre.wall(), await _lasts(centre, sitapur)
+    centre.wall = lambda: now + 5 * DAY_MS
+
+    await _refer(sitapur, patient, sitapur, date(2099, 1, 1))
+    await _refer(sitapur, patient, balia, date(2099, 1, 1))
+    await sitapur.sync(centre)
+    await a_glucose(rampur, patient)
+    await rampur.sync(centre)
+
+    assert [await sitapur.sync(centre), await balia.sync(centre)] == [0, 0]
+    assert [await _lasts(centre, sitapur), await _lasts(centre, balia)] == [ended, None]
+    assert await sitapur.state_hash(patient) != await rampur.state_hash(patient)
+
+
+async def test_a_guest_lets_others_in_for_as_long_as_itself_and_itself_no_longer(
+    centre: Centre, tmp_path: Path
+) -> None:
+    rampur, sitapur = await _two(centre, tmp_path)
+    balia = await an_enrolled_box(centre, tmp_path / "c", "Balia")
+    patient = await a_patient(rampur)
+    await a_referral(rampur, patient, sitapur, days=3)
+    await rampur.sync(centre)
+    await sitapur.sync(centre)
+    own = await _lasts(centre, sitapur)
+
+    await _refer(sitapur, patient, balia, date(2099, 1, 1))
+    await _refer(sitapur, patient, sitapur, date(2099, 1, 1))
+    await sitapur.sync(centre)
+
+    assert own is not None
+    assert [await _lasts(centre, sitapur), await _lasts(centre, balia)] == [own, own]
+
+
+async def test_no_referral_lasts_longer_than_ten_years(centre: Centre, tmp_path: Path) -> None:
+    rampur, sitapur = await _two(centre, tmp_path)
+    patient = await a_patient(rampur)
+    await _refer(rampur, patient, sitapur, date(2999, 1, 1))
+    await rampur.sync(centre)
+
+    assert await _lasts(centre, sitapur) == centre.today() + entitlement.LONGEST
