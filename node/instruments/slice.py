@@ -1,7 +1,6 @@
 """Plugs the instruments into the node: the journal and its decoder, Bluetooth and MQTT as the settings say, pages and API."""
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -21,6 +20,12 @@ from node.store.clinic import Clinic
 from node.store.plug import Slice
 from node.texts import translatable
 
+LETS_GO_WITHIN = 5.0
+"""Seconds that a radio or a broker may take to let go: a Bluetooth service that is gone never answers, and the clinic stops.
+
+What it had handed over is on the disk.
+"""
+
 
 @asynccontextmanager
 async def running(clinic: Clinic) -> AsyncGenerator[None]:
@@ -33,8 +38,9 @@ async def running(clinic: Clinic) -> AsyncGenerator[None]:
             yield
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task}, timeout=LETS_GO_WITHIN)
+            if not task.done():
+                clinic.log.warning("gateway", fault="does not let go")
 
 
 def make_gateway(clinic: Clinic, instruments: Instruments) -> Gateway:

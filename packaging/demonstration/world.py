@@ -111,7 +111,7 @@ class World:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment({}),
+            env=_environment({"TZ": "Asia/Kolkata"}),
             cwd=ROOT,
             start_new_session=True,
         )
@@ -278,6 +278,14 @@ class World:
             if place.wire is not None:
                 await place.wire.close()
         running = [(name, process) for name, process in reversed(self._processes) if process.returncode is None]
+        clinics = [one for one in running if one[0] in (self.rampur.name, self.sonpur.name)]
+        await self._end(clinics)
+        await self._end([one for one in running if one not in clinics])
+        self._processes.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _end(self, running: list[tuple[str, asyncio.subprocess.Process]]) -> None:
+        """End these processes, all at once, and wait for them."""
         for _, process in running:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
@@ -288,8 +296,6 @@ class World:
                 self.say(f"{name} did not end by itself within 20 seconds and was ended.")
                 process.kill()
                 await process.wait()
-        self._processes.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 CUFF = "c8b21e00a1b2"
