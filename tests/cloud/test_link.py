@@ -1,6 +1,7 @@
 """A clinic's own link against the real ingest: what is large, slow, odd, set back or refused never stops it silently."""
 
 import shutil
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 
 from cloud.ingest.enrolment import add_clinic, enrol
 from cloud.ingest.exchange import exchange
+from cloud.settings import Settings as CloudSettings
 from cloud.store.centre import Centre
+from cloud.store.database import connect
 from node.cli import open_clinic
 from node.link.queries import Enrolled
 from node.link.service import ENROLLED, Link
-from node.patients.records import ALLERGY, PATIENT, Allergy, Severity
+from node.patients.records import ALLERGY, PATIENT, REFERRAL, Allergy, Referral, Severity
 from node.security.access import the_system
 from node.settings import Settings
 from node.store.clinic import Clinic
@@ -22,8 +25,14 @@ from node.store.write import Door
 from sync.certificates import accept, ask_to_enrol
 from sync.errors import EnrolmentError, ForkError, UnreachableError
 from sync.operations import SET, Change, Dot, Operation, canonical, id_bytes
+from sync.records import Registry
 from sync.transports.http import safe_address
+from tests.cloud.boxes import CLOUD_KEYS
 from tests.factories import PASSPHRASE, a_clinic, a_patient
+from tests.node.store.samples import a_valid
+from tests.node.test_new_record_type import registry
+
+__all__ = ["registry"]
 
 
 class Wire:
@@ -180,6 +189,41 @@ async def _write_and_exchange(folder: Path, centre: Centre, patients: int) -> No
             raise
     finally:
         clinic.store.close()
+
+
+async def test_a_record_type_of_one_new_file_goes_to_the_cloud_and_back(
+    registry: Registry, database_url: str, tmp_path: Path
+) -> None:
+    database = await connect(database_url, 4)
+    centre = Centre(CloudSettings(data=tmp_path, secure_cookies=False), database, CLOUD_KEYS, registry)
+    await centre.prepare()
+    with a_clinic(tmp_path / "a", "Rampur") as here, a_clinic(tmp_path / "b", "Sonpur") as there:
+        link, _ = await linked(here, centre)
+        other, _ = await linked(there, centre)
+        patient, vaccination = await a_patient(here), registry["vaccination"]
+        until = date(datetime.now(UTC).year + 1, 1, 1)
+        referral = Referral(
+            patient_id=patient, to_clinic_id=there.store.identity.clinic_id, until_on=until, why="Polio"
+        )
+        given = a_valid(vaccination, patient)
+
+        def write(door: Door) -> str:
+            door.create(REFERRAL, referral)
+            return door.create(vaccination, given)
+
+        record = await here.store.write(the_system(), write)
+        await drained(link)
+        await drained(other)
+        assert (await there.store.get(vaccination, record)).vaccine == given.vaccine
+        await there.store.write(the_system(), lambda door: door.change(vaccination, record, {"dose": 2}))
+        await drained(other)
+        await drained(link)
+        assert (await here.store.get(vaccination, record)).dose == 2
+        person = id_bytes(patient)
+        hashes = {await clinic.store.log(lambda log: log.state_hash(person)) for clinic in (here, there)}
+        hashes.add(await database.read(lambda connection: centre.log(connection).state_hash(person)))
+        assert len(hashes) == 1
+    await database.close()
 
 
 @pytest.mark.parametrize(
