@@ -12,7 +12,7 @@ from node.link.service import Link
 from node.store.keys import Keys
 from sync.chain import GENESIS
 from sync.exchange import Outgoing, Place, compose
-from sync.operations import Operation, canonical, id_bytes
+from sync.operations import MAX_OPERATION_BYTES, Operation, canonical, id_bytes
 from sync.outbox import choose
 from sync.protocol import EXCHANGE_PATH, MAX_PUSH_OPERATIONS, MEDIA_TYPE
 from sync.stores.postgres import Connection
@@ -81,15 +81,15 @@ async def _prepare(practice: Practice, link: Link, budget: int) -> list[Prepared
 
 
 def _next(log: Log, author: bytes, sent: dict[str, tuple[int, bytes]], budget: int) -> dict[str, Outgoing]:
-    """What follows what was ``sent`` of each lane (sequence and chain hash), which then counts as sent."""
+    """What follows what was ``sent`` of each lane (sequence and chain hash), up to ``budget`` of each; it then counts as sent."""
     found: dict[str, list[Stored]] = {}
 
     def pending(lane: str, limit: int) -> list[Operation]:
-        found[lane] = log.after(author, 1, lane, sent.get(lane, (0, GENESIS))[0], limit)
+        found[lane] = log.after(author, 1, lane, sent.get(lane, (0, GENESIS))[0], min(limit, budget))
         return [stored.operation for stored in found[lane]]
 
     lanes: dict[str, Outgoing] = {}
-    for lane, operations in choose(log.lanes(author, 1), pending, budget).items():
+    for lane, operations in choose(log.lanes(author, 1), pending, MAX_PUSH_OPERATIONS * MAX_OPERATION_BYTES).items():
         stored = found[lane][: len(operations)]
         lanes[lane] = Outgoing(operations, [item.leaf or b"" for item in stored], sent.get(lane, (0, GENESIS))[1])
         sent[lane] = operations[-1].dot.sequence, stored[-1].hash or b""

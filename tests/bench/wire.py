@@ -9,7 +9,7 @@ from pathlib import Path
 from node.link.service import Link
 from node.store.keys import Keys
 from sync.exchange import Outgoing, Place, compose
-from sync.operations import Operation, canonical, id_bytes
+from sync.operations import MAX_OPERATION_BYTES, Operation, canonical, id_bytes
 from sync.outbox import choose
 from sync.protocol import MAX_PUSH_OPERATIONS
 from sync.stores.sqlite import Log
@@ -107,7 +107,7 @@ def _written(log: Log, link: Link, before: dict[str, int]) -> dict[str, list[Ope
     def pending(lane: str, limit: int) -> list[Operation]:
         return [stored.operation for stored in log.after(author, 1, lane, before.get(lane, 0), limit)]
 
-    return choose(log.lanes(author, 1), pending, MAX_PUSH_OPERATIONS)
+    return choose(log.lanes(author, 1), pending, MAX_PUSH_OPERATIONS * MAX_OPERATION_BYTES)
 
 
 def _bulk(practice: Practice, link: Link, written: dict[str, list[Operation]]) -> int:

@@ -3,7 +3,11 @@
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Generator
 from pathlib import Path
+
+import pytest
 
 from tests.servers import ROOT, environment
 
@@ -21,11 +25,19 @@ def processes_that_mention(word: str) -> list[str]:
     return found
 
 
-def test_every_step_of_the_story_holds_and_no_process_stays(tmp_path: Path) -> None:
+@pytest.fixture
+def folder() -> Generator[Path]:
+    """A folder for everything temporary: short and open, as PostgreSQL's socket wants it, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="nadi-story-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def test_every_step_of_the_story_holds_and_no_process_stays(folder: Path) -> None:
     command = [sys.executable, str(ROOT / "packaging" / "demo.py"), "--once", "--patients", "2"]
     told = subprocess.run(
         command,
-        env={**environment(), "TMPDIR": str(tmp_path)},
+        env={**environment(), "TMPDIR": str(folder)},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -35,5 +47,5 @@ def test_every_step_of_the_story_holds_and_no_process_stays(tmp_path: Path) -> N
     assert told.returncode == 0, told.stdout + told.stderr
     assert "bit for bit" in told.stdout
     assert told.stdout.rstrip().endswith("Every step held.")
-    assert list(tmp_path.iterdir()) == []
-    assert processes_that_mention(str(tmp_path)) == []
+    assert list(folder.iterdir()) == []
+    assert processes_that_mention(str(folder)) == []
